@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { open } from 'lmdb';
+import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
+import { takeOwnership, type OwnerLock } from './owner-lock.ts';
+
+/** The layout that this version writes. A change that an older version would misread counts it up. */
+const FORMAT = 1;
+const SECRET_BYTES = 32;
+
+/** The folder cannot be used as it is; the message says why and what to do. Nothing in it was changed. */
+export class DataFolderError extends Error {
+  override readonly name = 'DataFolderError';
+}
+
+export type DataFolder = Readonly<{
+  path: string;
+  /** The absolute path of a subfolder, made by whoever opens it. */
+  subfolder(name: string): string;
+  /** 32 bytes: `given` (64 hex digits or base64), else keys/master.key, made at the first start. Back that file up apart. */
+  masterKey(given?: string): Buffer;
+  /** 32 random bytes that stay the same, kept in keys/<name>.key. */
+  secret(name: string): Buffer;
+  /** Gives the lock back. */
+  close(): Promise<void>;
+}>;
+
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  EACCES: 'may not be read or written by this user: give it the rights, or set DATA_DIR to another folder',
+  EPERM: 'may not be read or written by this user: give it the rights, or set DATA_DIR to another folder',
+  EROFS: 'is read-only: mount it writable, or set DATA_DIR to another folder',
+  ENOSPC: 'is full: free some space on its disk',
+  EDQUOT: 'is full: its quota is used up',
+  ENOTDIR: 'is not a folder: set DATA_DIR to one',
+  EEXIST: 'is not a folder: set DATA_DIR to one',
+};
+const explained = (path: string, error: unknown): DataFolderError => {
+  if (error instanceof DataFolderError) return error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new DataFolderError(`the data folder ${path} ${WHAT_TO_DO[code] ?? `cannot be used: ${message}`}`, { cause: error });
+};
+
+/** 32 bytes written as 64 hex digits or as base64 (also base64url). Throws DataFolderError for anything else. */
+export const parseKey = (text: string, name: string): Buffer => {
+  const trimmed = text.trim();
+  const key = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : /^[\w+/-]{43}=?$/.test(trimmed) ? Buffer.from(trimmed, 'base64') : undefined;
+  if (key?.length !== SECRET_BYTES) throw new DataFolderError(`${name} must be 32 bytes, as 64 hex digits or as base64`);
+  return key;
+};
+
+const checkFormat = (path: string): boolean => {
+  const text = readIfThere(join(path, 'format.json'));
+  if (text === undefined) return false;
+  let format: unknown;
+  try {
+    format = (JSON.parse(text) as { format?: unknown } | null)?.format;
+  } catch {
+    format = undefined;
+  }
+  if (!Number.isInteger(format)) throw new DataFolderError(`the data folder ${path} has a format.json that cannot be read: restore it from a backup, or set DATA_DIR to another folder`);
+  if ((format as number) > FORMAT)
+    throw new DataFolderError(`the data folder ${path} has format ${String(format)}, this version reads up to ${FORMAT}: start the version that wrote it, or a newer one`);
+  return true;
+};
+
+const taken = async (path: string): Promise<OwnerLock> => {
+  const root = open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
+  let lock: Awaited<ReturnType<typeof takeOwnership>>;
+  try {
+    lock = await takeOwnership(path, root, root.openDB<string, string>({ name: 'owner', encoding: 'string' }));
+  } catch (error) {
+    await root.close();
+    throw error;
+  }
+  if ('release' in lock) {
+    const { release } = lock;
+    return { release: () => release().finally(() => root.close()) };
+  }
+  await root.close();
+  throw new DataFolderError(`the data folder ${path} is in use by the server with process id ${lock.pid}: stop that one, or set DATA_DIR to another folder`);
+};
+
+/**
+ * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. `lock`: this process serves the folder, and
+ * no other may until it closes it or dies; scripts go without and may read and append beside a server.
+ */
+export const openDataFolder = async (path: string, { lock }: Readonly<{ lock: boolean }>): Promise<DataFolder> => {
+  const folder = resolve(path);
+  const keys = join(folder, 'keys');
+  let owned: OwnerLock | undefined;
+  try {
+    mkdirSync(folder, { recursive: true });
+    const known = checkFormat(folder);
+    probeWrite(folder);
+    if (!known) writeWhole(join(folder, 'format.json'), `${JSON.stringify({ format: FORMAT })}\n`);
+    if (lock) owned = await taken(folder);
+  } catch (error) {
+    throw explained(folder, error);
+  }
+
+  const secret = (name: string): Buffer => {
+    if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RangeError(`"${name}" cannot be a secret's name`);
+    const file = join(keys, `${name}.key`);
+    try {
+      mkdirSync(keys, { recursive: true, mode: 0o700 });
+      return parseKey(readOrMake(file, () => `${randomBytes(SECRET_BYTES).toString('hex')}\n`), file);
+    } catch (error) {
+      throw explained(folder, error);
+    }
+  };
+  return {
+    path: folder,
+    subfolder: (name) => join(folder, name),
+    masterKey: (given) => (given === undefined ? secret('master') : parseKey(given, 'MASTER_KEY')),
+    secret,
+    async close() {
+      await owned?.release();
+      owned = undefined;
+    },
+  };
+};

@@ -1,0 +1,111 @@
+/**
+ * One LMDB environment (a folder of its own, so that its commits hold up no other's).
+ *
+ * What this project relies on in `lmdb` 3.5, found by making system calls fail and delay under it:
+ * - With overlapping sync (its default but on Windows) the promise of a `put`, a `transaction` or an `ifNoExists` resolves
+ *   once the commit was flushed. `flushed` is not needed, and never resolves when that flush failed.
+ * - A commit is visible to readers before it is flushed, and stays visible when the flush then fails.
+ * - `transactionSync` flushes on the calling thread: for start-up only.
+ * - A failed commit leaves the environment usable. Its error says little; the reason arrives in `commitError`, whose
+ *   rejection nobody else handles, and on standard error.
+ * - The read transaction may be older than the last commit of another process until `resetReadTxn`.
+ */
+import { mkdirSync } from 'node:fs';
+import { open, type Database, type Key, type RootDatabase } from 'lmdb';
+
+export type Environment = Readonly<{
+  root: RootDatabase<string, Key>;
+  /** A named database of strings. */
+  strings<K extends Key>(name: string): Database<string, K>;
+  /** A named database of numbers. */
+  numbers<K extends Key>(name: string): Database<number, K>;
+  /** Reads, in a transaction that sees the last commit of every process. */
+  read<T>(reading: () => T): T;
+  /**
+   * Reads and writes under the write lock, on this thread; transactions that are asked for together share a commit.
+   * Resolves once flushed. `action` must check before it writes: a throw inside does not undo what it wrote.
+   */
+  transaction<T>(action: () => T): Promise<T>;
+  /** Writes (no reads) on lmdb's own thread, if `key` of `database` is still absent there; false if not. Resolves once flushed. */
+  writeIfAbsent<K extends Key>(database: Database<string, K>, key: K, writes: () => void): Promise<boolean>;
+  /** Resolves when everything that readers can see now is flushed, whichever process wrote it. */
+  flush(): Promise<void>;
+  /** Waits for what is being written. What is asked for later throws. */
+  close(): Promise<void>;
+}>;
+
+const reasonOf = async (error: unknown): Promise<unknown> => {
+  const reason = (error as { commitError?: Promise<unknown> } | null)?.commitError;
+  if (!reason) return error;
+  const told = reason.then(() => error, (why: unknown) => why);
+  return Promise.race([told, new Promise((resolve) => setImmediate(resolve, error))]);
+};
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** `unavailable` makes the error that every failure is thrown as: message and cause in, the port's own class out. */
+export const openEnvironment = (folder: string, what: string, unavailable: (message: string, cause: unknown) => Error): Environment => {
+  let root: RootDatabase<string, Key>;
+  let closed: Promise<void> | undefined;
+  const failed = (doing: string, error: unknown): Error => unavailable(`${what} in ${folder} cannot ${doing}: ${messageOf(error)}`, error);
+  const opened = <T>(doing: string, action: () => T): T => {
+    if (closed) throw failed(doing, new Error('it is closed'));
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof TypeError) throw error; // a caller's mistake, not the store's
+      throw failed(doing, error);
+    }
+  };
+  try {
+    mkdirSync(folder, { recursive: true });
+    // Turn batching off: our callers batch, and a commit then starts a turn of the event loop earlier.
+    root = open<string, Key>({ path: folder, noSubdir: false, maxDbs: 8, encoding: 'string', eventTurnBatching: false });
+  } catch (error) {
+    throw failed('be opened', error);
+  }
+
+  return {
+    root,
+    strings: <K extends Key>(name: string) => opened('be opened', () => root.openDB<string, K>({ name, encoding: 'string' })),
+    numbers: <K extends Key>(name: string) => opened('be opened', () => root.openDB<number, K>({ name, encoding: 'ordered-binary' })),
+    read: (reading) =>
+      opened('be read', () => {
+        root.resetReadTxn();
+        return reading();
+      }),
+    async transaction(action) {
+      let bug: { readonly error: unknown } | undefined;
+      const guarded = (): unknown => {
+        try {
+          return action();
+        } catch (error) {
+          bug = { error };
+          return undefined;
+        }
+      };
+      const done = opened('be written', () => root.transaction(guarded));
+      const result = await done.catch(async (error: unknown) => {
+        throw failed('be written', await reasonOf(error));
+      });
+      if (bug) throw bug.error;
+      return result as ReturnType<typeof action>;
+    },
+    async writeIfAbsent(database, key, writes) {
+      const done = opened('be written', () => database.ifNoExists(key, writes));
+      return done.catch(async (error: unknown) => {
+        throw failed('be written', await reasonOf(error));
+      });
+    },
+    flush: () =>
+      new Promise((resolve, reject) => {
+        // `sync` is missing in lmdb's types.
+        const { sync } = root as unknown as { sync(done: (error?: unknown) => void): void };
+        opened('be flushed', () => sync.call(root, (error) => (error ? reject(failed('be flushed', error)) : resolve())));
+      }),
+    close() {
+      closed ??= root.close();
+      return closed;
+    },
+  };
+};

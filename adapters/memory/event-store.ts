@@ -1,0 +1,66 @@
+import type { EventEnvelope } from '../../domain/kernel.ts';
+import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
+import { eventSignal, follow } from '../event-signal.ts';
+import { checkAppend, eventOf, numberOf, pageOf, positionAt, sameIds, textOf } from '../stored-event.ts';
+
+/** The event store's specification: everything in memory, kept as JSON text and lost with the process. */
+export const memoryEventStore = (): EventStore => {
+  const texts: string[] = []; // the event at position n is texts[n - 1]
+  const streams = new Map<string, number[]>();
+  const ring = eventSignal();
+  const closing = new AbortController();
+  const open = (): void => {
+    if (closing.signal.aborted) throw new StoreUnavailable('the event store is closed');
+  };
+  const at = (position: number): EventEnvelope => eventOf(texts[position - 1]!, position);
+
+  const readAll: EventStore['readAll'] = async (after, options = {}) => {
+    open();
+    const first = numberOf(after);
+    const behind = function* () {
+      for (let i = first; i < texts.length; i++) yield { key: i + 1, value: texts[i]! };
+    };
+    return pageOf(behind(), after, texts.length, options);
+  };
+
+  return {
+    async append(stream, expected, events) {
+      open();
+      checkAppend(stream, events);
+      const positions = streams.get(stream) ?? [];
+      const first = expected === 'none' ? 0 : expected + 1;
+      const last = first + events.length - 1;
+      if (positions.length !== first) {
+        const stored = positions.slice(first, last + 1);
+        const position = stored.at(-1);
+        if (position !== undefined && sameIds(stored.map((n) => at(n).id), events)) return { ok: true, revision: last, position: positionAt(position) };
+        return { ok: false, actual: positions.length === 0 ? 'none' : positions.length - 1 };
+      }
+      const added = events.map((event, i) => textOf(stream, first + i, event));
+      for (const text of added) positions.push(texts.push(text));
+      streams.set(stream, positions);
+      ring.ring();
+      return { ok: true, revision: last, position: positionAt(texts.length) };
+    },
+
+    async *readStream(stream, { from, limit = Infinity, direction = 'forward' } = {}) {
+      open();
+      const positions = streams.get(stream) ?? [];
+      const step = direction === 'forward' ? 1 : -1;
+      const start = direction === 'forward' ? (from ?? 0) : Math.min(from ?? Infinity, positions.length - 1);
+      for (let i = start, n = 0; i >= 0 && i < positions.length && n < limit; i += step, n++) yield at(positions[i]!);
+    },
+
+    readAll,
+    subscribe: (after, options) => follow(readAll, ring, after, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) }),
+
+    async tail() {
+      open();
+      return texts.length === 0 ? undefined : positionAt(texts.length);
+    },
+
+    async close() {
+      closing.abort();
+    },
+  };
+};

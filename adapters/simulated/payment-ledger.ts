@@ -1,0 +1,145 @@
+/** The books of the simulated payment provider: on disk, shared by processes, each call decided and recorded in one transaction. */
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { open } from 'lmdb';
+import { OutsideError } from '../../ports/outside.ts';
+import { asOutage, pages } from './unreliable.ts';
+
+export type PaymentKind = 'authorize' | 'capture' | 'void' | 'refund';
+
+/**
+ * One call and what came of it. `acted`: money was held, taken, let go or given back; a decline, a failure and a void of
+ * what was already void did nothing. `amountMinor` of a void is what it let go.
+ */
+export type PaymentRecord = Readonly<{
+  key: string;
+  kind: PaymentKind;
+  orderId: string;
+  amountMinor: number;
+  authorizationId: string;
+  captureId?: string;
+  gatewayRefundId?: string;
+  /** ISO 8601. */
+  at: string;
+  acted: boolean;
+  /** `authorized`, `declined`, `captured`, `failed`, … as answered; `abandoned` for a key that was given up before its call came. */
+  outcome: string;
+}>;
+
+export type PaymentLedger = Readonly<{
+  /** What came of the call under `key`; undefined when it never arrived. */
+  find(key: string): PaymentRecord | undefined;
+  /** What was really done for one order, in the order of time. */
+  ofOrder(orderId: string): readonly PaymentRecord[];
+  /** What was really done for all orders, in the order of keys. */
+  acts(): AsyncIterable<PaymentRecord>;
+}>;
+
+export type HeldAuthorization = Readonly<{
+  authorizationId: string;
+  orderId: string;
+  currency: string;
+  amountMinor: number;
+  capturedMinor: number;
+  state: 'held' | 'action_required' | 'voided';
+  expiresAt: string;
+  captureFails: boolean;
+}>;
+export type TakenCapture = Readonly<{ captureId: string; authorizationId: string; orderId: string; currency: string; amountMinor: number; refundedMinor: number }>;
+
+/** What a decision may read and write; it runs inside the transaction, after all that other processes have done. */
+export type Books = Readonly<{
+  authorization(id: string): HeldAuthorization | undefined;
+  capture(id: string): TakenCapture | undefined;
+  saveAuthorization(authorization: HeldAuthorization): void;
+  saveCapture(capture: TakenCapture): void;
+}>;
+
+type Entry<R> = Readonly<{ record: PaymentRecord; fingerprint: string; result: R }>;
+export type Decided<R> = Readonly<{ result: R; record: Omit<PaymentRecord, 'key' | 'kind' | 'orderId' | 'at' | 'outcome'> }>;
+/** `parameters`: what makes it the same call when its key comes again, beside kind and order. */
+export type Call = Readonly<{ key: string; kind: PaymentKind; orderId: string; parameters: readonly (string | number | null)[] }>;
+
+/** The provider's own ids follow from the caller's key, so that a ledger can be read beside the events. */
+export const derivedId = (prefix: string, key: string): string => `${prefix}_${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
+
+/** Stands for any authorization of the order, whatever its amount or card. */
+const givenUp = (orderId: string): string => JSON.stringify(['authorize', orderId]);
+const otherCall = (key: string): OutsideError => new OutsideError(`the key ${key} was used for another call`, { retriable: false, outcome: 'none' });
+
+/** Opens the books in an LMDB environment of their own under `folder`. */
+export const openLedger = (folder: string, provider: string) => {
+  const path = join(folder, 'payment-gateway');
+  mkdirSync(path, { recursive: true });
+  const root = open({ path, maxDbs: 8 });
+  const calls = root.openDB<Entry<unknown>, string>({ name: 'calls' });
+  const byOrder = root.openDB<string, [string, number, string]>({ name: 'calls-by-order' });
+  const authorizations = root.openDB<HeldAuthorization, string>({ name: 'authorizations' });
+  const captures = root.openDB<TakenCapture, string>({ name: 'captures' });
+
+  const books: Books = {
+    authorization: (id) => authorizations.get(id),
+    capture: (id) => captures.get(id),
+    saveAuthorization: (authorization) => void authorizations.put(authorization.authorizationId, authorization),
+    saveCapture: (capture) => void captures.put(capture.captureId, capture),
+  };
+
+  /** The recorded result of the call's key, or what `decide` says, recorded. Throws OutsideError for a key of another call. */
+  const once = <R extends Readonly<{ outcome: string }>>(call: Call, now: Date, decide: (books: Books) => Decided<R>): Promise<R> => {
+    const fingerprint = JSON.stringify([call.kind, call.orderId, ...call.parameters]);
+    return root
+      .transaction((): R | undefined => {
+        const known = calls.get(call.key);
+        const same = known?.fingerprint === fingerprint || (call.kind === 'authorize' && known?.fingerprint === givenUp(call.orderId));
+        if (known) return same ? (known.result as R) : undefined;
+        const { result, record } = decide(books);
+        const { key, kind, orderId } = call;
+        void calls.put(key, { record: { key, kind, orderId, at: now.toISOString(), outcome: result.outcome, ...record }, fingerprint, result });
+        void byOrder.put([orderId, now.getTime(), key], key);
+        return result;
+      })
+      .catch(asOutage(provider))
+      .then((result) => {
+        if (result) return result;
+        throw otherCall(call.key);
+      });
+  };
+
+  /**
+   * The authorization that is held under `key`, if there is one. Else none ever will be: a call that has yet to arrive gets
+   * `later`, and one that waits for the customer is voided.
+   */
+  const giveUp = (key: string, orderId: string, now: Date, later: Readonly<{ outcome: string }>): Promise<HeldAuthorization | undefined> =>
+    root
+      .transaction((): HeldAuthorization | 'none' | 'other' => {
+        const known = calls.get(key);
+        if (!known) {
+          const record: PaymentRecord = { key, kind: 'authorize', orderId, amountMinor: 0, authorizationId: '', at: now.toISOString(), acted: false, outcome: 'abandoned' };
+          void calls.put(key, { record, fingerprint: givenUp(orderId), result: later });
+          return 'none';
+        }
+        if (known.record.kind !== 'authorize' || known.record.orderId !== orderId) return 'other';
+        const authorization = books.authorization(known.record.authorizationId);
+        if (authorization?.state === 'held') return authorization;
+        if (authorization) books.saveAuthorization({ ...authorization, state: 'voided' });
+        return 'none';
+      })
+      .catch(asOutage(provider))
+      .then((found) => {
+        if (found === 'other') throw otherCall(key);
+        return found === 'none' ? undefined : found;
+      });
+
+  const ledger: PaymentLedger = {
+    find: (key) => calls.get(key)?.record,
+    ofOrder: (orderId) =>
+      [...byOrder.getRange({ start: [orderId, 0, ''], end: [orderId, Number.MAX_SAFE_INTEGER, ''] })]
+        .map(({ value }) => calls.get(value)?.record)
+        .filter((record): record is PaymentRecord => record?.acted === true),
+    async *acts() {
+      for await (const { record } of pages(calls)) if (record.acted) yield record;
+    },
+  };
+  return { once, giveUp, ledger, close: () => root.close() };
+};

@@ -1,0 +1,78 @@
+/** How an event is kept as text, shared by the adapters that number events without gaps. */
+import { categoryOf, type EventEnvelope, type NewEvent, type Position } from '../domain/kernel.ts';
+import type { EventFilter, EventPage } from '../ports/event-store.ts';
+
+export const PAGE_EVENTS = 500;
+export const PAGE_SCANNED = 10_000;
+export const PAGE_BYTES = 4 * 1024 * 1024;
+
+const DIGITS = 16;
+/** The place of the nth event (n from 1) as 16 decimal digits, so that positions sort as text. */
+export const positionAt = (n: number): Position => String(n).padStart(DIGITS, '0') as Position;
+/** 0 for undefined. Throws RangeError for what is no position of these stores. */
+export const numberOf = (position: Position | undefined): number => {
+  if (position === undefined) return 0;
+  const n = Number(position);
+  if (!/^\d{16}$/.test(position) || !Number.isSafeInteger(n)) throw new RangeError(`${position} is no position of this store`);
+  return n;
+};
+
+/** Throws RangeError for a stream's name that no adapter could keep (empty, longer than 500 bytes, a NUL inside) or for no events. */
+export const checkAppend = (stream: string, events: readonly NewEvent[]): void => {
+  if (stream === '' || stream.includes('\0') || Buffer.byteLength(stream) > 500) throw new RangeError(`"${stream}" cannot be a stream's name`);
+  if (events.length === 0) throw new RangeError('an append needs one event at least');
+};
+
+/** The JSON text of an event without its position. Type and stream come first, so that a filter can look at them without parsing. */
+export const textOf = (stream: string, revision: number, { type, id, schema, data, meta }: NewEvent): string =>
+  JSON.stringify({ type, stream, revision, id, schema, data, meta });
+
+export const eventOf = (text: string, position: number): EventEnvelope => {
+  const event = JSON.parse(text) as { position?: Position };
+  event.position = positionAt(position);
+  return event as EventEnvelope;
+};
+
+const HEAD = /^\{"type":"((?:[^"\\]|\\.)*)","stream":"((?:[^"\\]|\\.)*)"/;
+const unescaped = (text: string): string => (text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text);
+
+/** Whether the event in `text` passes, told from the text's first bytes. */
+export const passing = ({ categories, types }: EventFilter): ((text: string) => boolean) => {
+  if (!categories && !types) return () => true;
+  return (text) => {
+    const head = HEAD.exec(text);
+    if (!head) throw new Error(`a stored event does not begin as one: ${text.slice(0, 80)}`);
+    const [, type = '', stream = ''] = head;
+    return (!types || types.includes(unescaped(type))) && (!categories || categories.includes(categoryOf(unescaped(stream))));
+  };
+};
+
+/** Texts by number, ascending, without gaps. */
+export type Numbered = Iterable<{ readonly key: number; readonly value: string }>;
+
+/**
+ * One page out of `texts`, which begin right behind `after`. `last`: the number at which the store ends now.
+ * Bounded by `limit`, 500 events, 10,000 scanned and 4 MiB of text (a first event may be larger).
+ */
+export const pageOf = (texts: Numbered, after: Position | undefined, last: number, filter: EventFilter & { readonly limit?: number }): EventPage => {
+  const limit = Math.min(filter.limit ?? PAGE_EVENTS, PAGE_EVENTS);
+  if (!(limit >= 1)) throw new RangeError(`a page cannot hold ${limit} events`);
+  const passes = passing(filter);
+  const events: EventEnvelope[] = [];
+  let scanned = numberOf(after);
+  let characters = 0;
+  let seen = 0;
+  for (const { key, value } of texts) {
+    if (key > last || seen >= PAGE_SCANNED || (seen > 0 && characters + value.length > PAGE_BYTES)) break;
+    seen += 1;
+    characters += value.length;
+    scanned = key;
+    if (passes(value)) events.push(eventOf(value, key));
+    if (events.length >= limit) break;
+  }
+  return { events, scanned: seen === 0 ? after : positionAt(scanned), atTail: scanned >= last };
+};
+
+/** Whether `stored` holds the very events that are to be appended: the same ids at the same place. */
+export const sameIds = (stored: readonly (string | undefined)[], events: readonly NewEvent[]): boolean =>
+  stored.length === events.length && events.every(({ id }, i) => stored[i] === id);

@@ -1,0 +1,24 @@
+/** The one place that reads the real clock, randomness and timers. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino, type DestinationStream } from 'pino';
+import { v7 } from 'uuid';
+import type { Clock, Log, Randomness } from '../ports/system.ts';
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+    if (!signal?.aborted) throw error;
+  }),
+};
+
+export const systemRandomness: Randomness = { uuid: v7, fraction: Math.random };
+
+/** JSON lines on standard error (or `to`), from `level` up. */
+export const jsonLog = (level: string, to?: DestinationStream): Log => {
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, to ?? pino.destination({ fd: 2, sync: true }));
+  return {
+    info: (fields, sentence) => logger.info(fields, sentence),
+    warn: (fields, sentence) => logger.warn(fields, sentence),
+    error: (fields, sentence) => logger.error(fields, sentence),
+  };
+};

@@ -1,0 +1,148 @@
+/** What every vault does with keys; the adapters differ in where they keep them. */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomFillSync } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { LRUCache } from 'lru-cache';
+import { ERASED, VaultUnavailable, type Vault } from '../ports/vault.ts';
+
+const KEY_BYTES = 32;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_ID_BYTES = 9;
+const CACHED_KEYS = 10_000;
+const CIPHER = 'aes-256-gcm';
+
+/** Fills what it is given with unpredictable bytes. */
+export type RandomBytes = (into: Uint8Array) => void;
+
+/** Wrapped keys by subject, as text. `get` is always up to date, also with other processes. */
+export type KeyStore = Readonly<{
+  get(subject: string): string | undefined;
+  /** Keeps `wrapped` if the subject has no key; resolves with the one that it has, once that is durable. */
+  putIfAbsent(subject: string, wrapped: string): Promise<string>;
+  /** Resolves once the absence is durable. */
+  remove(subject: string): Promise<void>;
+  /** Resolves once everything that `get` can find now is durable, whoever wrote it. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}>;
+
+type SubjectKey = Readonly<{ wrapped: string; id: string; key: Buffer; fingerprintKey: Buffer }> & { durable: boolean };
+
+/** Random bytes drawn in blocks: a call of the system for every few bytes would cost more than the encryption. */
+const drawing = (random: RandomBytes): ((bytes: number) => Buffer) => {
+  const block = Buffer.alloc(3072);
+  let used = block.length;
+  return (bytes) => {
+    if (used + bytes > block.length) {
+      random(block);
+      used = 0;
+    }
+    used += bytes;
+    return Buffer.from(block.subarray(used - bytes, used));
+  };
+};
+
+const encrypt = (key: Buffer, iv: Buffer, plain: string | Buffer, bound: string): string => {
+  const cipher = createCipheriv(CIPHER, key, iv).setAAD(Buffer.from(bound));
+  const body = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain);
+  cipher.final();
+  return Buffer.concat([iv, body, cipher.getAuthTag()]).toString('base64url');
+};
+/** Throws when `box` was made with another key, for another `bound`, or was changed. */
+const decrypt = (key: Buffer, box: string, bound: string): Buffer => {
+  const bytes = Buffer.from(box, 'base64url');
+  if (bytes.length < IV_BYTES + TAG_BYTES) throw new Error('a box is cut short');
+  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES }).setAAD(Buffer.from(bound));
+  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+  return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
+};
+
+/** A text that tells later whether a master key is the one it was made with. */
+export const masterKeyProof = (masterKey: Buffer): string => createHmac('sha256', masterKey).update('orderfold vault').digest('base64url');
+
+/**
+ * A vault over `store`. A subject's key is 32 random bytes with a random id; it seals with AES-256-GCM, bound to subject and
+ * key id, and is itself wrapped by the 32-byte `masterKey` in the same way. A box of a key that is gone, or that was
+ * replaced by a later one, reads as ERASED. Up to 10,000 unwrapped keys stay in memory, each used only while the store
+ * still holds the wrapped one, so that an erasure by any process counts at once.
+ */
+export const keyVault = (store: KeyStore, masterKey: Buffer, random: RandomBytes = (into) => void randomFillSync(into)): Vault => {
+  if (masterKey.length !== KEY_BYTES) throw new RangeError(`a master key has ${KEY_BYTES} bytes, not ${masterKey.length}`);
+  const draw = drawing(random);
+  const cache = new LRUCache<string, SubjectKey>({ max: CACHED_KEYS });
+  const making = new Map<string, Promise<string>>();
+  const boundTo = (subject: string, id: string): string => `${id}\n${subject}`;
+
+  const wrap = (subject: string): string => {
+    const id = draw(KEY_ID_BYTES).toString('base64url');
+    return `${id}.${encrypt(masterKey, draw(IV_BYTES), draw(KEY_BYTES), boundTo(subject, id))}`;
+  };
+  const unwrap = (subject: string, wrapped: string): SubjectKey => {
+    const cached = cache.get(subject);
+    if (cached?.wrapped === wrapped) return cached;
+    const id = wrapped.slice(0, wrapped.indexOf('.'));
+    let key: Buffer;
+    try {
+      key = decrypt(masterKey, wrapped.slice(id.length + 1), boundTo(subject, id));
+    } catch (cause) {
+      throw new VaultUnavailable('a key cannot be unwrapped: it was changed, or made under another master key', { cause });
+    }
+    const made: SubjectKey = { wrapped, id, key, fingerprintKey: Buffer.from(hkdfSync('sha256', key, '', 'fingerprint', KEY_BYTES)), durable: false };
+    cache.set(subject, made);
+    return made;
+  };
+  /** The subject's key, if it has one: a cached copy goes when the store's is gone. */
+  const existing = (subject: string): SubjectKey | undefined => {
+    const wrapped = store.get(subject);
+    if (wrapped !== undefined) return unwrap(subject, wrapped);
+    cache.delete(subject);
+    return undefined;
+  };
+  /** The subject's key, made at first use. Durable before anything is sealed with it, also when another process made it just now. */
+  const made = async (subject: string): Promise<SubjectKey> => {
+    let underWay = making.get(subject);
+    const there = underWay ? undefined : existing(subject);
+    if (there) {
+      if (!there.durable) await store.flush();
+      there.durable = true;
+      return there;
+    }
+    if (!underWay) {
+      underWay = store.putIfAbsent(subject, wrap(subject)).finally(() => making.delete(subject));
+      making.set(subject, underWay);
+    }
+    const key = unwrap(subject, await underWay);
+    key.durable = true;
+    return key;
+  };
+
+  return {
+    async seal(subject, value) {
+      const { id, key } = await made(subject);
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError('only a JSON value can be sealed');
+      return { subject, key: id, box: encrypt(key, draw(IV_BYTES), text, boundTo(subject, id)) };
+    },
+    async open({ subject, key: id, box }) {
+      const held = existing(subject);
+      if (held?.id !== id) return ERASED;
+      return JSON.parse(decrypt(held.key, box, boundTo(subject, id)).toString()) as unknown;
+    },
+    async fingerprint(subject, value) {
+      const { fingerprintKey } = await made(subject);
+      const text = canonicalize(value);
+      if (text === undefined) throw new TypeError('only a JSON value has a fingerprint');
+      return createHmac('sha256', fingerprintKey).update(text).digest('hex');
+    },
+    async erase(subject) {
+      await making.get(subject)?.catch(() => undefined);
+      await store.remove(subject);
+      cache.delete(subject);
+    },
+    async close() {
+      await Promise.allSettled(making.values());
+      cache.clear();
+      await store.close();
+    },
+  };
+};

@@ -1,0 +1,91 @@
+/** What operators watch and mend. */
+import { z } from 'zod';
+import { problem } from '../problems.ts';
+import { route, type Reply, type Route } from '../route.ts';
+import { Cursor, Limit, page, ParkedParams, Reason } from '../schemas/common.ts';
+import { ConsumerReport, ParkedItem, ProjectionStatus } from '../schemas/operations.ts';
+
+const tag = 'operations';
+const roles = ['operator'] as const;
+const Name = z.string().min(1).max(300).optional();
+const filter = { consumer: Name, stream: Name, type: Name };
+const items = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item) });
+const noneParked = (): Reply => problem('parked_not_found', 'Nothing is parked under this id.');
+
+const given = <T extends Readonly<Record<string, string | undefined>>>(fields: T): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined));
+
+export const operations: readonly Route[] = [
+  route({
+    method: 'get', path: '/ops/consumers', tag, roles,
+    summary: 'How each consumer is doing',
+    responses: { 200: { description: 'Lag, heartbeat, what is stuck.', schema: items(ConsumerReport) } },
+    handle: async (_request, { operations: { consumers } }) => ({ status: 200, body: { items: await consumers() } }),
+  }),
+  route({
+    method: 'get', path: '/ops/projections', tag, roles,
+    summary: 'How far each view is',
+    responses: { 200: { description: 'A status for each view.', schema: items(ProjectionStatus) } },
+    handle: async (_request, { operations: { projections } }) => ({ status: 200, body: { items: await projections() } }),
+  }),
+  route({
+    method: 'get', path: '/ops/parked', tag, roles,
+    summary: 'Events that a consumer could not handle (dead letters)',
+    query: z.strictObject({ ...filter, cursor: Cursor, limit: Limit }),
+    responses: { 200: { description: 'A page.', schema: page(ParkedItem) } },
+    problems: ['invalid_cursor'],
+    async handle({ query: { cursor, limit, ...asked } }, { operations: { parked } }) {
+      const found = await parked.find(given(asked), cursor === undefined ? { limit } : { after: cursor, limit });
+      return { status: 200, body: { items: found.items, nextCursor: found.next } };
+    },
+  }),
+  route({
+    method: 'post', path: '/ops/parked/retry', tag, roles,
+    summary: 'Try all that match again',
+    description: 'By `consumer`, `stream` or `type` (of the event), or `{"all": true}`.',
+    body: z
+      .strictObject({ ...filter, all: z.literal(true).optional() })
+      .refine(({ all, ...by }) => (all === true) !== Object.values(by).some((value) => value !== undefined), 'give a filter, or "all": true, and not both'),
+    responses: { 200: { description: 'How many are tried again.', schema: z.strictObject({ retried: z.int().min(0) }) } },
+    async handle({ body: { all: _all, ...asked }, principal: { id, role } }, { operations: { parked } }) {
+      return { status: 200, body: { retried: await parked.retryMatching(given(asked), { id, role }) } };
+    },
+  }),
+  route({
+    method: 'get', path: '/ops/parked/{id}', tag, roles,
+    summary: 'One of them',
+    params: ParkedParams,
+    responses: { 200: { description: 'The event, its error and what waits behind it.', schema: ParkedItem } },
+    problems: ['parked_not_found'],
+    async handle({ params: { id } }, { operations: { parked } }) {
+      const item = await parked.get(id);
+      return item ? { status: 200, body: item } : noneParked();
+    },
+  }),
+  route({
+    method: 'post', path: '/ops/parked/{id}/retry', tag, roles,
+    summary: 'Try it again',
+    params: ParkedParams,
+    body: z.strictObject({}),
+    bodyKind: 'optional',
+    responses: { 200: { description: 'It is due at once.', schema: z.strictObject({ id: z.string(), retried: z.literal(true) }) } },
+    problems: ['parked_not_found'],
+    async handle({ params: { id }, principal }, { operations: { parked } }) {
+      const done = await parked.retry(id, { id: principal.id, role: principal.role });
+      return done ? { status: 200, body: { id, retried: true } } : noneParked();
+    },
+  }),
+  route({
+    method: 'post', path: '/ops/parked/{id}/discard', tag, roles,
+    summary: 'Drop it for good',
+    description: 'The consumer never handles this event; the order\'s later ones go on. Audited with the reason.',
+    params: ParkedParams,
+    body: z.strictObject({ reason: Reason }),
+    responses: { 200: { description: 'Discarded.', schema: z.strictObject({ id: z.string(), discarded: z.literal(true) }) } },
+    problems: ['parked_not_found'],
+    async handle({ params: { id }, body: { reason }, principal }, { operations: { parked } }) {
+      const done = await parked.discard(id, { actor: { id: principal.id, role: principal.role }, reason });
+      return done ? { status: 200, body: { id, discarded: true } } : noneParked();
+    },
+  }),
+];

@@ -1,0 +1,85 @@
+/** One order: as it is, once a view has come so far, and as it was. */
+import { z } from 'zod';
+import type { EventEnvelope } from '../../domain/kernel.ts';
+import { orderEvent, orderStream } from '../../domain/order/events.ts';
+import { evolve, initialOrder, isPlaced } from '../../domain/order/state.ts';
+import type { ApiDeps } from '../deps.ts';
+import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
+import { problem } from '../problems.ts';
+import { route, type ApiRequest, type Reply } from '../route.ts';
+import { OrderParams, TimeQuery, wholeNumber } from '../schemas/common.ts';
+import { StatusDocument } from '../schemas/order.ts';
+
+const WAIT_SECONDS = 2;
+const MOST_WAIT_SECONDS = 30;
+const MOST_REVISION = 1_000_000_000;
+
+/** `Prefer: wait=N` (RFC 7240), in ms. */
+const waitMs = (prefer: string | string[] | undefined): number => {
+  const seconds = /(?:^|[,;\s])wait=(\d{1,9})(?=$|[,;\s])/i.exec(String(prefer ?? ''))?.[1];
+  return Math.min(seconds === undefined ? WAIT_SECONDS : Number(seconds), MOST_WAIT_SECONDS) * 1000;
+};
+
+const Query = z
+  .strictObject({ atLeast: wholeNumber(0, MOST_REVISION).optional(), asOf: TimeQuery.optional(), revision: wholeNumber(0, MOST_REVISION).optional() })
+  .refine(({ atLeast, asOf, revision }) => [atLeast, asOf, revision].filter((given) => given !== undefined).length <= 1, 'give one of atLeast, asOf and revision');
+type Request = ApiRequest<{ id: string }, z.infer<typeof Query>>;
+
+const shown = (request: Request, revision: number, document: object): Reply => {
+  const ETag = etagOf(revision);
+  const headers = { ETag, 'Cache-Control': 'private, no-cache' };
+  const known = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return known.includes(ETag) ? { status: 304, headers } : { status: 200, headers, body: document };
+};
+
+/** Folds the stream as far as `until` lets it; times in a stream never go back. */
+const past = async (request: Request, { store, vault }: ApiDeps): Promise<Reply> => {
+  const { params: { id }, principal, query: { asOf, revision } } = request;
+  let state = initialOrder;
+  let last: EventEnvelope | undefined;
+  for await (const event of store.readStream(orderStream(id), revision === undefined ? {} : { limit: revision + 1 })) {
+    if (asOf !== undefined && new Date(event.meta.at).toISOString() > asOf) break;
+    state = evolve(state, orderEvent(event));
+    last = event;
+  }
+  if (!last || !isPlaced(state)) return noSuchOrder();
+  if (revision !== undefined && state.revision < revision) return problem('revision_not_found', `The order is at revision ${state.revision}.`);
+  return barred(principal, state) ?? shown(request, state.revision, await documentOf(vault, state, last.position, 'stream'));
+};
+
+export const getOrder = route({
+  method: 'get', path: '/orders/{id}', tag: 'orders', roles: ['customer', 'operator', 'auditor'],
+  summary: 'An order\'s status document',
+  description: 'With `atLeast`, waits for the view to reach that revision, at most `Prefer: wait=N` seconds (2 unless sent, 30 at most), else reads the order\'s own stream (`source` says which). `asOf` and `revision` show the order as it was.',
+  params: OrderParams,
+  query: Query,
+  headers: { Prefer: 'wait=N: seconds to wait for `atLeast`.', 'If-None-Match': 'ETags that are known already.' },
+  responses: {
+    200: { description: 'The order.', schema: StatusDocument, headers: { ETag: 'The revision.' } },
+    304: { description: 'It has not changed.' },
+  },
+  problems: ['not_your_order', 'order_not_found', 'revision_not_found'],
+  async handle(request, deps) {
+    const { params: { id }, principal, query: { atLeast, asOf, revision }, headers } = request;
+    if (!isOrderId(id)) return noSuchOrder();
+    if (asOf !== undefined || revision !== undefined) return past(request, deps);
+    const { orderStatus, vault } = deps;
+    const enough = (row: Readonly<{ state: { revision: number } }>): boolean => row.state.revision >= (atLeast ?? 0);
+    let row = await orderStatus.get(id);
+    if (!row || !enough(row)) {
+      // Nobody waits for an order that is not there or not theirs.
+      const order = await findOrder(deps, principal, id);
+      if ('reply' in order) return order.reply;
+      row = atLeast === undefined ? undefined : await orderStatus.waitFor(id, enough, waitMs(headers.prefer));
+    }
+    if (row) {
+      const { state, position } = row;
+      return barred(principal, state) ?? shown(request, state.revision, await documentOf(vault, state, position, 'view'));
+    }
+    const order = await findOrder(deps, principal, id);
+    if ('reply' in order) return order.reply;
+    const { state, position } = order.found;
+    if (position === undefined) throw new Error(`${orderStream(id)} was folded without a position`);
+    return shown(request, state.revision, await documentOf(vault, state, position, 'stream'));
+  },
+});

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { productStream, Sku } from '../../domain/product/product.ts';
+import { available, stockStream, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
+import { products, stocks } from '../../runtime/aggregates.ts';
+import { derivedUuid } from '../../runtime/identity.ts';
+import type { ApiDeps } from '../deps.ts';
+import { problem, refused } from '../problems.ts';
+import { route, type ApiRequest, type Reply } from '../route.ts';
+import { components, Reason, SkuParams } from '../schemas/common.ts';
+
+const MOST_UNITS = 1_000_000;
+const levels = { sku: Sku, onHand: z.int(), reserved: z.int().min(0), backordered: z.int().min(0), available: z.int(), revision: z.int().min(-1) };
+const StockLevels = z
+  .strictObject(levels)
+  .register(components, { id: 'StockLevels', description: '`available` = on hand − reserved; below 0 when more has left than was counted. `revision` is -1 before anything was received.' });
+const StockAnswer = z.strictObject({ ...levels, position: z.string() }).register(components, { id: 'StockAnswer', description: 'Levels after the command; `revision` is what it led to, also when it is repeated.' });
+
+const levelsOf = (sku: string, state: StockState) => ({
+  sku, onHand: state.onHand, reserved: state.reserved, backordered: state.backordered, available: available(state), revision: state.revision,
+});
+
+export const getStock = route({
+  method: 'get', path: '/stock/{sku}', tag: 'stock', roles: ['operator'],
+  summary: 'What of a SKU is there and promised',
+  params: SkuParams,
+  responses: { 200: { description: 'Levels now, from the stream itself.', schema: StockLevels } },
+  problems: ['sku_not_found'],
+  async handle({ params: { sku } }, { executor }) {
+    const { state } = await executor.load(stocks, stockStream(sku));
+    if (state.revision < 0 && (await executor.load(products, productStream(sku))).revision < 0) return problem('sku_not_found', 'There is no such SKU.');
+    return { status: 200, body: levelsOf(sku, state) };
+  },
+});
+
+const changed = async (name: string, command: StockCommand, request: ApiRequest<{ sku: string }>, { executor, store }: ApiDeps): Promise<Reply> => {
+  const { params: { sku }, principal: { id, role }, idempotencyKey, traceparent } = request;
+  const stream = stockStream(sku);
+  const done = await executor.execute(stocks, stream, command, { commandId: derivedUuid('api', stream, id, name, idempotencyKey), actor: { id, role }, traceparent });
+  if (!done.ok) return refused(done.reason);
+  // A stream that was folded from a snapshot alone knows no position; the tail is past it.
+  const position = done.position ?? (await store.tail());
+  return { status: 200, body: { ...levelsOf(sku, done.state), revision: done.revision, position } };
+};
+
+export const receiveStock = route({
+  method: 'post', path: '/stock/{sku}/receive', tag: 'stock', roles: ['operator'], idempotent: true,
+  summary: 'Goods have arrived',
+  description: 'Who waits for them is served first come, first served. The SKU need not be listed.',
+  params: SkuParams,
+  body: z.strictObject({ quantity: z.int().min(1).max(MOST_UNITS), reason: Reason.optional() }),
+  responses: { 200: { description: 'Received.', schema: StockAnswer } },
+  handle(request, deps) {
+    const { quantity, reason } = request.body;
+    return changed('receive', { type: 'ReceiveGoods', data: reason === undefined ? { quantity } : { quantity, reason } }, request, deps);
+  },
+});
+
+export const adjustStock = route({
+  method: 'post', path: '/stock/{sku}/adjust', tag: 'stock', roles: ['operator'], idempotent: true,
+  summary: 'Correct what is on hand',
+  params: SkuParams,
+  body: z.strictObject({ quantity: z.int().min(-MOST_UNITS).max(MOST_UNITS).refine((units) => units !== 0, 'must not be 0').describe('Units more (or, below 0, less) than was thought.'), reason: Reason }),
+  responses: { 200: { description: 'Adjusted.', schema: StockAnswer } },
+  problems: ['below_zero'],
+  handle(request, deps) {
+    const { quantity, reason } = request.body;
+    return changed('adjust', { type: 'AdjustStock', data: { delta: quantity, reason } }, request, deps);
+  },
+});

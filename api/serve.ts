@@ -1,0 +1,111 @@
+/** From a declared route to an express handler: token, role, headers, body, then the handler, then one way to answer. */
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import type { Principal } from './auth.ts';
+import type { ApiDeps } from './deps.ts';
+import { invalidRequest, problem, problemOf, unauthorized } from './problems.ts';
+import type { ApiRequest, Reply, Route } from './route.ts';
+import { traceparentOf } from './traceparent.ts';
+
+export const BODY_LIMIT_BYTES = 1_048_576;
+const json = express.json({ strict: true, limit: BODY_LIMIT_BYTES });
+const raw = express.raw({ type: () => true, limit: BODY_LIMIT_BYTES });
+
+const KEY = /^[\x21-\x7e]+$/;
+const KEY_CHARACTERS = 200;
+const NO_BYTES = Buffer.alloc(0);
+/** Where no token is wanted; handlers of open routes are not shown it. */
+const NOBODY = {} as Principal;
+
+/** Writes an answer: the only place that touches a response. */
+export const send = (response: Response, { status, headers, body }: Reply): void => {
+  if (response.headersSent || response.destroyed) return;
+  if (body === undefined) {
+    response.writeHead(status, { 'Cache-Control': 'no-store', ...headers }).end();
+    return;
+  }
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store', ...headers, 'Content-Length': bytes.length });
+  response.end(bytes);
+};
+
+/** A reply when the header is missing or wrong, else the key. */
+const idempotencyKeyOf = (request: Request): string | Reply => {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || key === '') return problem('missing_idempotency_key', 'Send an Idempotency-Key header (a new UUID, best version 7, for each new request; the same one to repeat it).');
+  if (typeof key !== 'string' || key.length > KEY_CHARACTERS || !KEY.test(key)) return problem('invalid_idempotency_key', `The Idempotency-Key must be 1 to ${KEY_CHARACTERS} visible ASCII characters.`);
+  return key;
+};
+
+const hasBody = ({ headers }: Request): boolean => headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0');
+
+/** Parsed parts of the request, or what is wrong with them. */
+const read = (route: Route, request: Request): Readonly<{ params: unknown; query: unknown; body: unknown }> | Reply => {
+  let { params, query, body }: { params: unknown; query: unknown; body: unknown } = { params: request.params, query: undefined, body: undefined };
+  if (route.params) {
+    const parsed = route.params.safeParse(params);
+    if (!parsed.success) return invalidRequest('path', parsed.error);
+    params = parsed.data;
+  }
+  if (route.query) {
+    const parsed = route.query.safeParse({ ...request.query });
+    if (!parsed.success) return invalidRequest('query', parsed.error);
+    query = parsed.data;
+  } else if (Object.keys(request.query).length > 0) return problem('invalid_request', 'This call takes no query parameters.');
+  if (route.bodyKind === 'raw') return { params, query, body };
+  if (route.body) {
+    if (request.body === undefined && hasBody(request)) return problem('unsupported_media_type', 'The body must be JSON: send Content-Type: application/json.');
+    if (request.body === undefined && route.bodyKind !== 'optional') return problem('malformed_json', 'This call wants a JSON body.');
+    const parsed = route.body.safeParse(request.body ?? {});
+    if (!parsed.success) return invalidRequest('body', parsed.error);
+    body = parsed.data;
+  }
+  return { params, query, body };
+};
+
+const isReply = (value: object): value is Reply => 'status' in value;
+
+/** The express handler of `route`. A cached token and a synchronous handler are answered without a promise. */
+export const serve = (route: Route, deps: ApiDeps): RequestHandler => {
+  const parse = route.bodyKind === 'raw' ? raw : route.body ? json : undefined;
+  const where = { method: route.method, path: route.path };
+
+  return (request: Request, response: Response, _next: NextFunction) => {
+    const fail = (error: unknown): void => send(response, problemOf(error, deps.log, where));
+
+    const answer = (principal: Principal): void => {
+      try {
+        const key = route.idempotent ? idempotencyKeyOf(request) : '';
+        if (typeof key !== 'string') return send(response, key);
+        const parts = read(route, request);
+        if (isReply(parts)) return send(response, parts);
+        const asked: ApiRequest = {
+          ...parts, principal, idempotencyKey: key, headers: request.headers,
+          rawBody: route.bodyKind === 'raw' && Buffer.isBuffer(request.body) ? request.body : NO_BYTES,
+          traceparent: traceparentOf(request.headers.traceparent, deps.randomness),
+        };
+        const reply = route.handle(asked, deps);
+        if (reply instanceof Promise) reply.then((value) => send(response, value)).catch(fail);
+        else send(response, reply);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const admitted = (principal: Principal): void => {
+      if (route.roles !== 'anyone' && !route.roles.includes(principal.role))
+        return send(response, problem('forbidden', `This is for: ${route.roles.join(', ')}; the token is of role ${principal.role}.`));
+      if (!parse) return answer(principal);
+      parse(request, response, (error?: unknown) => (error === undefined ? answer(principal) : fail(error)));
+    };
+
+    if (route.roles === 'anyone') return admitted(NOBODY);
+    const bearer = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (bearer === undefined) return send(response, unauthorized('missing_token', 'Send a token: Authorization: Bearer …'));
+    try {
+      const principal = deps.auth.verify(bearer);
+      if (principal instanceof Promise) principal.then(admitted).catch(fail);
+      else admitted(principal);
+    } catch (error) {
+      fail(error);
+    }
+  };
+};

@@ -1,0 +1,81 @@
+/** The environment, read and checked once before anything starts. */
+import { z } from 'zod';
+
+const rate = z.coerce.number().min(0, 'must be between 0 and 1').max(1, 'must be between 0 and 1');
+const whole = (min: number, max: number) => z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+const secret = z.string().min(16, 'must be at least 16 characters');
+
+const ROLE = /^(all|api|project|consume(:[a-z-]+)?)$/;
+
+const Variables = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: whole(0, 65_535).default(3000),
+  DATA_DIR: z.string().min(1).default('./data'),
+  ROLES: z.string().default('all').transform((text) => text.split(',').map((role) => role.trim()))
+    .refine((roles) => roles.every((role) => ROLE.test(role)), 'must list of all, api, project, consume, consume:NAME'),
+  SEED: z.enum(['demo', 'none'], 'must be demo or none').default('demo'),
+  LOG_LEVEL: z.enum(['error', 'warn', 'info'], 'must be error, warn or info').default('warn'),
+  AUTH: z.enum(['dev', 'jwks'], 'must be dev or jwks').default('dev'),
+  JWKS_URL: url('https:', 'http:').optional(),
+  JWT_ISSUER: z.string().min(1).optional(),
+  JWT_AUDIENCE: z.string().min(1).optional(),
+  JWT_ROLE_CLAIM: z.string().min(1).default('role'),
+  CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as GBP').default('GBP'),
+  SHOP_TIMEZONE: z.string().refine((zone) => {
+    try {
+      return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }));
+    } catch {
+      return false;
+    }
+  }, 'must be an IANA time zone such as Europe/London').default('Europe/London'),
+  TAX_RATE: rate.default(0.2),
+  SHIPPING_FLAT_MINOR: whole(0, 1e9).default(495),
+  SHIPPING_FREE_FROM_MINOR: whole(0, 1e12).default(5000),
+  ORDER_EXPIRY_MS: whole(1, 1e11).default(1_800_000),
+  MASTER_KEY: z.string().optional(),
+  MASTER_KEY_FILE: z.string().min(1).optional(),
+  WAREHOUSE_SECRET: secret.optional(),
+  PAYMENT_WEBHOOK_SECRET: secret.optional(),
+  SMTP_URL: url('smtp:', 'smtps:').optional(),
+  MAIL_FROM: z.string().min(3).default('orderfold <orders@localhost>'),
+  ANALYTICS_URL: url('https:', 'http:').optional(),
+  SIM_PAYMENT_LATENCY_MS: whole(0, 3_600_000).default(50),
+  SIM_PAYMENT_DECLINE_RATE: rate.default(0),
+  SIM_PAYMENT_FAILURE_RATE: rate.default(0),
+  SIM_PAYMENT_UNKNOWN_RATE: rate.default(0),
+  SIM_WAREHOUSE_LATENCY_MS: whole(0, 1e9).default(1_000),
+  SIM_WAREHOUSE_FAILURE_RATE: rate.default(0),
+  SIM_MAIL_FAILURE_RATE: rate.default(0),
+});
+type Variables = z.infer<typeof Variables>;
+export type Environment = Readonly<Variables>;
+
+/** A variable that is wrong or misses its partner; the message names it and says what it should be. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** Reads `variables` (process.env); an empty one counts as unset. Throws EnvironmentError. */
+export const readEnvironment = (variables: Readonly<Record<string, string | undefined>>): Environment => {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''));
+  for (const [name, issue] of [['EVENT_STORE_URL', 'EventStoreDB'], ['KAFKA_BROKERS', 'Kafka'], ['MONGODB_URL', 'MongoDB'], ['WAREHOUSE_URL', 'an HTTP warehouse']] as const)
+    if (given[name] !== undefined) throw new EnvironmentError(`${name} is set, but this version has no adapter for ${issue}; unset it.`);
+  const parsed = Variables.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new EnvironmentError(`${issue?.path.join('.')} ${issue?.message} (it is ${JSON.stringify(given[String(issue?.path[0])])}).`);
+  }
+  const environment = parsed.data;
+  if (environment.AUTH === 'jwks')
+    for (const name of ['JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'] as const) if (environment[name] === undefined) throw new EnvironmentError(`AUTH=jwks needs ${name}.`);
+  if (environment.AUTH === 'dev') {
+    if (!LOOPBACK.test(environment.HOST)) throw new EnvironmentError(`HOST=${environment.HOST} would open dev authentication, in which anyone is an operator, to the network; set AUTH=jwks or a loopback HOST.`);
+    if (given.NODE_ENV === 'production') throw new EnvironmentError('NODE_ENV=production needs AUTH=jwks: with dev authentication anyone is an operator.');
+  }
+  if (environment.MASTER_KEY !== undefined && environment.MASTER_KEY_FILE !== undefined) throw new EnvironmentError('MASTER_KEY and MASTER_KEY_FILE are both set; set one.');
+  return environment;
+};

@@ -1,0 +1,99 @@
+/** What operators see and do about consumers, parked events and views. */
+import type { Actor } from '../domain/kernel.ts';
+import type { Operations, ParkedItem } from '../api/index.ts';
+import type { Blocked, Bookkeeping } from '../ports/bookkeeping.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import type { Clock } from '../ports/system.ts';
+import { parkingEntry, type ParkingEntry } from '../runtime/blocked-streams.ts';
+import type { RunningConsumer } from '../runtime/consume.ts';
+import type { RunningProjection } from '../runtime/project.ts';
+
+export type OperationsDeps = Readonly<{
+  books: Bookkeeping;
+  eventLog: EventLog;
+  clock: Clock;
+  running: ReadonlyMap<string, RunningConsumer>;
+  projections: readonly RunningProjection[];
+  audit(entry: ParkingEntry): Promise<void>;
+}>;
+
+const PAGE = 200;
+
+export const createOperations = ({ books, eventLog, clock, running, projections, audit }: OperationsDeps): Operations => {
+  const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
+    const blocked = await books.blocked(id);
+    if (blocked?.state !== 'parked') return undefined;
+    const { state: _state, dueAt: _dueAt, ...item } = blocked;
+    return item;
+  };
+  const now = (): string => clock.now().toISOString();
+
+  /** For a consumer that runs in another process: it sees what is written here within a second. */
+  const retryElsewhere = async (blocked: Blocked, actor: Actor): Promise<void> => {
+    const at = now();
+    await audit(parkingEntry('ParkedEventRetried', blocked, { actor, why: 'asked for by an operator', at }));
+    await books.block({ ...blocked, state: 'retrying', dueAt: at });
+  };
+  const discardElsewhere = async (blocked: Blocked, by: Readonly<{ actor: Actor; reason: string }>): Promise<void> => {
+    const at = now();
+    await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at }));
+    const { consumer, stream } = blocked;
+    if ((await books.dequeue(consumer, stream, blocked.event.id)) === 'empty') return;
+    const head = await books.head(consumer, stream);
+    if (head) await books.block({ ...blocked, event: head, attempts: 0, state: 'retrying', dueAt: at });
+  };
+
+  const retry = async (id: string, actor: Actor): Promise<boolean> => {
+    const blocked = await books.blocked(id);
+    if (blocked?.state !== 'parked') return false;
+    const here = running.get(blocked.consumer);
+    if (here && here.status().state !== 'stopped') return here.retryParked(id, { actor, reason: 'asked for by an operator' });
+    const { queued: _queued, ...rest } = blocked;
+    await retryElsewhere(rest, actor);
+    return true;
+  };
+
+  return {
+    async consumers() {
+      const reports = [...running].map(async ([name, consumer]) => {
+        const status = consumer.status();
+        const [lag, oldest] = await Promise.all([eventLog.lag(name), books.findBlocked({ consumer: name }, { limit: PAGE })]);
+        const [first] = [...oldest.items].sort((a, b) => (a.firstAt < b.firstAt ? -1 : 1));
+        return {
+          name, state: status.state, lag, heartbeatAt: status.lastEventAt ?? null, inFlight: status.inFlight,
+          retrying: status.blocked.retrying, parked: status.blocked.parked, breaker: status.breaker,
+          ...(first ? { oldestBlocked: { stream: first.stream, since: first.firstAt } } : {}),
+        };
+      });
+      return Promise.all(reports);
+    },
+    projections: async () => projections.map((projection) => projection.status()),
+    parked: {
+      async find(filter, page) {
+        const found = await books.findBlocked({ ...filter, state: 'parked' }, page);
+        const items = await Promise.all(found.items.map(({ id }) => parkedOf(id)));
+        return { items: items.filter((item) => item !== undefined), next: found.next };
+      },
+      get: parkedOf,
+      retry,
+      async discard(id, by) {
+        const blocked = await books.blocked(id);
+        if (blocked?.state !== 'parked') return false;
+        const here = running.get(blocked.consumer);
+        if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
+        const { queued: _queued, ...rest } = blocked;
+        await discardElsewhere(rest, by);
+        return true;
+      },
+      async retryMatching(filter, actor) {
+        let count = 0;
+        for (let after: string | undefined; ; ) {
+          const { items, next } = await books.findBlocked({ ...filter, state: 'parked' }, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+          for (const { id } of items) if (await retry(id, actor)) count += 1;
+          if (next === null) return count;
+          after = next;
+        }
+      },
+    },
+  };
+};

@@ -1,0 +1,124 @@
+/** Puts the roles that this process has together and starts them. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createApi, devAuthentication, jwksAuthentication, type Authentication } from '../api/index.ts';
+import { projections } from '../projections/index.ts';
+import { catalogue } from '../projections/catalogue.ts';
+import { orderStatus } from '../projections/order-status.ts';
+import type { Clock, Log, Randomness } from '../ports/system.ts';
+import { createCheckout } from '../runtime/checkout.ts';
+import { createExecutor } from '../runtime/execute.ts';
+import { recordWarehouseNews } from '../runtime/news.ts';
+import { followPrices } from '../runtime/prices.ts';
+import { runProjection } from '../runtime/project.ts';
+import { decimalDistance, storeLog } from '../runtime/store-log.ts';
+import { viewReader } from '../runtime/views.ts';
+import { auditTrail, startConsumers } from './consumers.ts';
+import { seedDemo } from './demo.ts';
+import type { Environment } from './environment.ts';
+import { createOperations } from './operations.ts';
+import { openOutside } from './outside.ts';
+import { openStores } from './stores.ts';
+
+export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
+/** `url` is undefined without the role api. `seeded`: products of the demo shop that this start listed. */
+export type RunningServer = Readonly<{ url: string | undefined; dataFolder: string; seeded: number; close(): Promise<void> }>;
+
+const REQUEST_MS = 30_000;
+const HEADERS_MS = 10_000;
+const KEEP_ALIVE_MS = 65_000;
+
+const listen = (server: Server, host: string, port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} on ${host} is in use; set PORT to another one (0 takes any free one)`) : error),
+    );
+    server.listen(port, host, () => {
+      const { port: actual } = server.address() as AddressInfo;
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`);
+    });
+  });
+
+const stopListening = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+
+const authentication = (environment: Environment, secret: (name: string) => Buffer, clock: Clock): Authentication => {
+  const { AUTH, JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_ROLE_CLAIM: roleClaim } = environment;
+  if (AUTH === 'jwks' && jwksUrl && issuer && audience) return jwksAuthentication({ jwksUrl, issuer, audience, roleClaim, clock });
+  return devAuthentication({ secret: secret('dev-auth'), clock });
+};
+
+/** Starts everything, the API last, or rejects with nothing left running. */
+export const startServer = async (environment: Environment, system: System): Promise<RunningServer> => {
+  const { clock, randomness, log } = system;
+  const { ROLES } = environment;
+  const has = (role: string): boolean => ROLES.includes('all') || ROLES.includes(role);
+  const stores = await openStores(environment, { lock: true });
+  // Ended in reverse: first what takes work in, last the stores.
+  const ends: (() => Promise<void>)[] = [stores.close];
+  const close = async (): Promise<void> => {
+    for (let end = ends.pop(); end; end = ends.pop()) await end();
+  };
+  try {
+    const { store, books, reads, vault, folder } = stores;
+    const executor = createExecutor({ store, books, clock, log });
+    const seeded = environment.SEED === 'demo' && (await store.tail()) === undefined ? await seedDemo(executor, environment.CURRENCY) : 0;
+    const eventLog = storeLog({ store, books, clock, log, distance: decimalDistance(1) });
+
+    const outside = openOutside(environment, folder, system);
+    ends.push(outside.close);
+    const running = has('project') ? projections.map((projection) => runProjection({ store, reads, clock, log }, projection)) : [];
+    ends.push(async () => void (await Promise.all(running.map((projection) => projection.close()))));
+    const consumption = await startConsumers({ executor, books, eventLog, clock, randomness, log, vault, ...outside }, (name) => has('consume') || has(`consume:${name}`));
+    ends.push(consumption.close);
+    if (consumption.running.has('warehouse')) {
+      outside.warehouse.setReport(async (news) => {
+        const recorded = await recordWarehouseNews({ executor, clock }, news);
+        if (!recorded.ok) log.error({ orderId: news.orderId, newsId: news.newsId, code: recorded.reason.code }, 'an order refused what the warehouse reported');
+      });
+      outside.warehouse.start();
+      ends.push(() => outside.warehouse.stop());
+    }
+
+    if (!has('api')) return { url: undefined, dataFolder: folder.path, seeded, close };
+    const prices = await followPrices(store, executor, log);
+    ends.push(() => prices.close());
+    const { CURRENCY: currency, TAX_RATE: taxRate, SHIPPING_FLAT_MINOR: shippingFlatMinor, SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor } = environment;
+    const checkout = createCheckout({ store, executor, vault, prices, clock, currency, expiryMs: environment.ORDER_EXPIRY_MS, rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor } });
+    const { WAREHOUSE_SECRET, PAYMENT_WEBHOOK_SECRET } = environment;
+    let stopping = false;
+    const app = createApi({
+      store, executor, vault, clock, randomness, log, checkout, prices, currency,
+      orderStatus: viewReader(reads, orderStatus, clock),
+      catalogue: viewReader(reads, catalogue, clock),
+      auth: authentication(environment, folder.secret, clock),
+      webhooks: {
+        ...(WAREHOUSE_SECRET === undefined ? {} : { warehouseSecret: WAREHOUSE_SECRET }),
+        ...(PAYMENT_WEBHOOK_SECRET === undefined ? {} : { paymentSecret: PAYMENT_WEBHOOK_SECRET }),
+      },
+      operations: createOperations({ books, eventLog, clock, running: consumption.running, projections: running, audit: auditTrail(executor) }),
+      async ready() {
+        if (stopping) return { ok: false, why: 'The server is stopping.' };
+        try {
+          await store.tail();
+          return { ok: true };
+        } catch {
+          return { ok: false, why: 'The event store cannot be reached.' };
+        }
+      },
+    });
+    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, app);
+    const url = await listen(server, environment.HOST, environment.PORT);
+    ends.push(() => {
+      stopping = true;
+      return stopListening(server);
+    });
+    return { url, dataFolder: folder.path, seeded, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};

@@ -1,0 +1,105 @@
+/** What can have happened to an order, as it is stored. Shapes never change: add a version and an upcaster. */
+import { z } from 'zod';
+import { Sealed, upcast, type EventEnvelope, type EventSchema } from '../kernel.ts';
+import { Currency } from '../money.ts';
+
+const Instant = z.iso.datetime();
+const Minor = z.int().min(0);
+const Quantity = z.int().min(1);
+const Id = z.string().min(1).max(200);
+const Reason = z.string().min(1).max(500);
+const LineQuantity = z.strictObject({ lineId: Id, quantity: Quantity });
+const LineQuantities = z.array(LineQuantity).min(1).readonly();
+export type LineQuantity = Readonly<z.infer<typeof LineQuantity>>;
+
+export const SHORTAGE_POLICIES = ['cancelOrder', 'cancelLines', 'backorder'] as const;
+export type ShortagePolicy = (typeof SHORTAGE_POLICIES)[number];
+
+const OrderLine = z.strictObject({ lineId: Id, sku: Id, name: z.string(), quantity: Quantity, unitPriceMinor: Minor });
+export type OrderLine = Readonly<z.infer<typeof OrderLine>>;
+
+/** lines + shipping − discount = total; the tax is contained in the total. */
+const Totals = z.strictObject({ linesMinor: Minor, shippingMinor: Minor, discountMinor: Minor, taxMinor: Minor, totalMinor: Minor });
+export type Totals = Readonly<z.infer<typeof Totals>>;
+
+/**
+ * `country` (ISO 3166-1 alpha-2) stands in the clear for tax and figures: alone it names nobody.
+ * `requestHash`: keyed hash of the checkout's body, which recognises a repeat; it is worth nothing once the key is erased.
+ */
+const OrderPlaced = z.strictObject({
+  orderId: z.uuid(),
+  customerId: Id,
+  currency: Currency,
+  lines: z.array(OrderLine).min(1),
+  totals: Totals,
+  onShortage: z.enum(SHORTAGE_POLICIES),
+  contact: Sealed.optional(),
+  shippingAddress: Sealed.optional(),
+  country: z.string().regex(/^[A-Z]{2}$/).optional(),
+  payment: z.strictObject({ method: z.literal('card'), token: z.string().optional() }),
+  requestHash: z.string().optional(),
+  expiresAt: Instant,
+});
+
+const data = {
+  OrderPlaced,
+  /** `from: 'backorder'`: stock that has arrived for units that were waiting. */
+  StockReserved: z.strictObject({ from: z.enum(['pending', 'backorder']), lines: LineQuantities }),
+  /** Units that were not there; what becomes of them follows from the order's shortage policy. */
+  StockShort: z.strictObject({ resolution: z.enum(['cancelled', 'backordered']), lines: LineQuantities }),
+  /** What the stock has let go (0: it held nothing) and what it still holds for the line. */
+  StockReleased: z.strictObject({ lines: z.array(z.strictObject({ lineId: Id, quantity: Minor, holds: Minor })).min(1) }),
+  PaymentActionRequired: z.strictObject({ attempt: Quantity, authorizationId: Id, url: z.string() }),
+  PaymentAuthorized: z.strictObject({ attempt: Quantity, authorizationId: Id, amountMinor: Minor, expiresAt: Instant.optional() }),
+  PaymentDeclined: z.strictObject({ attempt: Quantity, code: Id, sentence: z.string() }),
+  PaymentAuthorizationExpired: z.strictObject({ authorizationId: Id }),
+  /** The customer tries again, with another card or after an action: attempt n + 1. */
+  PaymentRetryRequested: z.strictObject({ attempt: Quantity, token: z.string().optional() }),
+  OrderConfirmed: z.strictObject({}),
+  /** `hold`: who holds it (operator, fraud); an order can be held by several at once. */
+  OrderHeld: z.strictObject({ hold: Id, reason: Reason }),
+  OrderReleased: z.strictObject({ hold: Id, reason: Reason }),
+  ShippingAddressChanged: z.strictObject({ shippingAddress: Sealed, country: z.string().regex(/^[A-Z]{2}$/).optional() }),
+  LinesCancelled: z.strictObject({ lines: LineQuantities, reason: Reason }),
+  CancellationRequested: z.strictObject({ reason: Reason }),
+  OrderCancelled: z.strictObject({ reason: Reason }),
+  ShipmentRequested: z.strictObject({ shipmentId: Id, lines: LineQuantities }),
+  ShipmentFailed: z.strictObject({ shipmentId: Id, reason: Reason }),
+  /**
+   * `amountMinor`: what this parcel is charged; shipping goes with the first, units that were cancelled are free.
+   * `unheld`: units of the line that the stock no longer held for the order when they left (a late dispatch).
+   */
+  ShipmentDispatched: z.strictObject({
+    shipmentId: Id,
+    parcelId: Id,
+    lines: z.array(LineQuantity.extend({ unheld: Quantity.optional() })).min(1).readonly(),
+    amountMinor: Minor,
+    carrier: z.string().optional(),
+    trackingNumber: z.string().optional(),
+  }),
+  ShipmentDelivered: z.strictObject({ shipmentId: Id, parcelId: Id }),
+  PaymentCaptured: z.strictObject({ captureId: Id, authorizationId: Id, parcelId: Id, amountMinor: Minor }),
+  PaymentCaptureFailed: z.strictObject({ parcelId: Id, code: Id, sentence: z.string() }),
+  /** `authorizationId` is missing when an attempt was given up before anything was authorized. */
+  PaymentVoided: z.strictObject({ authorizationId: Id.optional(), attempt: Quantity.optional(), amountMinor: Minor }),
+  ReturnRequested: z.strictObject({ returnId: Id, lines: LineQuantities, reason: Reason }),
+  ReturnReceived: z.strictObject({ returnId: Id, lines: LineQuantities, restock: z.boolean() }),
+  RefundRequested: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity, reason: Reason, returnId: Id.optional() }),
+  PaymentRefunded: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity }),
+  RefundFailed: z.strictObject({ refundId: Id, code: Id, sentence: z.string() }),
+  CustomerNotified: z.strictObject({ notificationId: Id, kind: Id, messageId: Id }),
+  OrderClosed: z.strictObject({ outcome: z.enum(['delivered', 'cancelled', 'returned']) }),
+} as const;
+
+export type OrderEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
+export type OrderEventType = keyof OrderEventData;
+export type OrderEvent = { [T in OrderEventType]: Readonly<{ type: T; data: OrderEventData[T] }> }[OrderEventType];
+
+export const ORDER_EVENTS: Readonly<Record<OrderEventType, EventSchema>> = Object.fromEntries(
+  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
+) as unknown as Record<OrderEventType, EventSchema>;
+
+/** An order's stored event in the current version. */
+export const orderEvent = (event: EventEnvelope): EventEnvelope<OrderEvent> => upcast<OrderEvent>(ORDER_EVENTS, event);
+
+export const orderStream = (orderId: string): string => `order-${orderId}`;

@@ -1,0 +1,31 @@
+/** The order page and every list of orders: the order itself, folded, under the keys that the lists ask for. */
+import type { Position } from '../domain/kernel.ts';
+import { orderEvent } from '../domain/order/events.ts';
+import { orderNumber } from '../domain/order/number.ts';
+import { evolve, initialOrder, type OrderState } from '../domain/order/state.ts';
+import { statusOf } from '../domain/order/status.ts';
+import type { Projection } from '../ports/read-store.ts';
+
+/** `position`: of the last event folded. */
+export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>;
+
+/** All indexes go on with the time of placing; `number` finds one order. */
+export const orderStatus: Projection<OrderStatusRow> = {
+  name: 'order-status',
+  version: 1,
+  categories: ['order'],
+  idsOf: (event) => [event.stream.slice('order-'.length)],
+  apply: (row, event) => ({ state: evolve(row?.state ?? initialOrder, orderEvent(event)), position: event.position }),
+  keys: ({ state }) => {
+    const status = statusOf(state);
+    const skus = [...new Set(state.lines.map((line) => line.sku))];
+    return {
+      placed: [[state.placedAt]],
+      status: [[status, state.placedAt]],
+      customer: [[state.customerId, state.placedAt]],
+      'customer-status': [[state.customerId, status, state.placedAt]],
+      sku: skus.map((sku) => [sku, state.placedAt]),
+      number: [[orderNumber(state.orderId)]],
+    };
+  },
+};

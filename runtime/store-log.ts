@@ -1,0 +1,140 @@
+import type { EventEnvelope, Position } from '../domain/kernel.ts';
+import type { Bookkeeping } from '../ports/bookkeeping.ts';
+import type { Batch, EventLog, Lag, LogSubscription } from '../ports/event-log.ts';
+import type { EventFilter, EventStore } from '../ports/event-store.ts';
+import type { Clock, Log } from '../ports/system.ts';
+import { savedCheckpoint, type SavedCheckpoint } from './checkpoint.ts';
+import { isRetriable, nameOf } from './failure-policy.ts';
+
+const PARTITION = 'all';
+const COUNT_LIMIT = 1_000;
+const COUNT_PAGES = 8;
+const RESUBSCRIBE_FIRST_MS = 100;
+const RESUBSCRIBE_CAP_MS = 5_000;
+/** The checkpoint of a group that starts "from now" in an empty store: before everything. */
+const BEGINNING = '';
+
+export type StoreLogOptions = Readonly<{
+  store: EventStore;
+  books: Bookkeeping;
+  clock: Clock;
+  log: Log;
+  /** Events between two positions, for a store that numbers its events without gaps (`decimalDistance`): makes every lag exact. */
+  distance?: (after: Position | undefined, to: Position) => number;
+}>;
+
+/** For positions that are gapless decimal numbers, the first being `first`. */
+export const decimalDistance =
+  (first: 0 | 1) =>
+  (after: Position | undefined, to: Position): number =>
+    Number(BigInt(to) - (after === undefined ? BigInt(first - 1) : BigInt(after)));
+
+type Followed = { readonly filter: EventFilter; readonly saved: SavedCheckpoint; readUpTo: Position | undefined; readonly handedOut: { cursor: string; recordedAt: string }[] };
+
+const positionOf = (checkpoint: string | undefined): Position | undefined => (checkpoint === undefined || checkpoint === BEGINNING ? undefined : (checkpoint as Position));
+
+/**
+ * The event store itself as the log that consumers follow: one partition, its cursor the position, a group's checkpoint in
+ * the bookkeeping. Commits are saved at most every 200 ms or 1,000 events and at `close`. One process at a time may run a group: the
+ * one that finds its checkpoint moved by another ends with an error.
+ *
+ * Lag counts what the group listens to when its subscription runs here, else every event behind its checkpoint. Past
+ * 1,000 unread events it is a lower bound unless `distance` is given (which then counts what a filter leaves out as well).
+ */
+export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions): EventLog => {
+  const followed = new Map<string, Followed>();
+
+  const startOf = async (group: string, from: 'beginning' | 'now'): Promise<string | undefined> => {
+    const saved = await books.checkpoint(group, PARTITION);
+    if (saved !== undefined || from === 'beginning') return saved;
+    // Written at once: what is appended between now and a restart must not be taken for the past.
+    const tail = (await store.tail()) ?? BEGINNING;
+    return (await books.saveCheckpoint(group, PARTITION, undefined, tail)) ? tail : books.checkpoint(group, PARTITION);
+  };
+
+  return {
+    async publish() {
+      throw new Error('the store is the log: append to it');
+    },
+
+    async subscribe(group, { from, batchSize, ...filter }, onBatch): Promise<LogSubscription> {
+      if (followed.has(group)) throw new Error(`group ${group} is followed already in this process`);
+      const stopping = new AbortController();
+      const { signal } = stopping;
+      const start = await startOf(group, from);
+      let failure: unknown;
+      const fail = (error: unknown): void => {
+        failure ??= error;
+        stopping.abort();
+      };
+      const saved = savedCheckpoint({ books, group, partition: PARTITION, start, clock, log, fail });
+      const state: Followed = { filter, saved, readUpTo: positionOf(start), handedOut: [] };
+      followed.set(group, state);
+
+      const hand = async (events: readonly EventEnvelope[], scanned: Position, atTail: boolean): Promise<void> => {
+        for (const { position, meta } of events) state.handedOut.push({ cursor: position, recordedAt: meta.recordedAt });
+        const batch: Batch = { partition: PARTITION, deliveries: events.map((event) => ({ event, cursor: event.position })), through: scanned, atTail, signal };
+        state.readUpTo = scanned;
+        await onBatch(batch).catch(fail);
+      };
+      const follow = async (): Promise<void> => {
+        for (let failures = 0; !signal.aborted; ) {
+          try {
+            for await (const page of store.subscribe(state.readUpTo, { ...filter, limit: batchSize, signal })) {
+              failures = 0;
+              if (signal.aborted) break;
+              if (page.scanned !== undefined) await hand(page.events, page.scanned, page.atTail);
+            }
+          } catch (error) {
+            if (!isRetriable(error)) return fail(error);
+            log.warn({ group, error: nameOf(error) }, 'the store cannot be followed; trying again');
+          }
+          failures += 1;
+          if (!signal.aborted) await clock.sleep(Math.min(RESUBSCRIBE_CAP_MS, RESUBSCRIBE_FIRST_MS * 2 ** (failures - 1)), signal);
+        }
+      };
+      const ended = follow()
+        .catch(fail)
+        .then(async () => {
+          await saved.close();
+          followed.delete(group);
+          if (failure !== undefined) throw failure;
+        });
+      ended.catch(() => undefined); // who subscribed hears of it; a process must not die of a promise that nobody watches
+
+      return {
+        async commit(_partition, cursor) {
+          if (signal.aborted) return;
+          let finished = 0;
+          for (let first = state.handedOut[finished]; first && first.cursor <= cursor; first = state.handedOut[finished]) finished += 1;
+          state.handedOut.splice(0, finished);
+          saved.move(cursor, finished);
+        },
+        async close() {
+          stopping.abort();
+          await ended.catch(() => undefined);
+        },
+        ended,
+      };
+    },
+
+    async lag(group): Promise<Lag> {
+      const here = followed.get(group);
+      const waiting = here?.handedOut ?? [];
+      let after = here ? here.readUpTo : positionOf(await books.checkpoint(group, PARTITION));
+      let events = waiting.length;
+      let oldest = waiting[0]?.recordedAt;
+      let atTail = false;
+      for (let page = 0; page < COUNT_PAGES && !atTail && events < waiting.length + COUNT_LIMIT; page++) {
+        const found = await store.readAll(after, { ...here?.filter, limit: COUNT_LIMIT });
+        events += found.events.length;
+        oldest ??= found.events[0]?.meta.recordedAt;
+        after = found.scanned ?? after;
+        atTail = found.atTail;
+      }
+      const tail = atTail || !distance ? undefined : await store.tail();
+      if (tail !== undefined && distance) events += distance(after, tail);
+      return { events, seconds: oldest === undefined ? 0 : Math.max(0, (clock.now().getTime() - Date.parse(oldest)) / 1000) };
+    },
+  };
+};

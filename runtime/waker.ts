@@ -1,0 +1,44 @@
+import type { Clock } from '../ports/system.ts';
+
+/** Tells whoever waits that something has changed; they look again for themselves. */
+export type Waker = Readonly<{ wake(): void; next(): Promise<void> }>;
+
+export const waker = (): Waker => {
+  let waiting: (() => void)[] = [];
+  return {
+    wake() {
+      if (waiting.length === 0) return;
+      const woken = waiting;
+      waiting = [];
+      for (const resolve of woken) resolve();
+    },
+    next: () => new Promise((resolve) => waiting.push(resolve)),
+  };
+};
+
+/** A loop's rest between rounds, cut short by `poke`; a poke during the round cuts the next rest. */
+export type Rest = Readonly<{
+  /** `ms` undefined: until poked. */
+  sleep(ms: number | undefined): Promise<void>;
+  poke(): void;
+}>;
+
+export const rest = (clock: Clock): Rest => {
+  let poked = false;
+  let resting: AbortController | undefined;
+  return {
+    async sleep(ms) {
+      if (!poked) {
+        const { signal } = (resting = new AbortController());
+        if (ms === undefined) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        else await clock.sleep(ms, signal);
+        resting = undefined;
+      }
+      poked = false;
+    },
+    poke() {
+      poked = true;
+      resting?.abort();
+    },
+  };
+};

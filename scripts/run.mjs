@@ -1,0 +1,95 @@
+// Sets up what is missing (packages from the lockfile, the compiled code) and runs one of our programs in this process.
+// Plain JavaScript on purpose: it is what runs before anything is built.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [program, ...rest] = process.argv.slice(2);
+const fail = (sentence) => {
+  console.error(`orderfold: ${sentence}`);
+  process.exit(1);
+};
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed; this is ${process.version}.`);
+
+const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+/** Whether node_modules holds what the lockfile says (optional packages are for other platforms and may be missing). */
+const installed = () => {
+  const hidden = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(hidden)) return false;
+  const have = json(hidden).packages;
+  return Object.entries(json(join(root, 'package-lock.json')).packages).every(
+    ([path, wanted]) => path === '' || wanted.optional === true || wanted.devOptional === true || have[path]?.version === wanted.version,
+  );
+};
+
+const sources = (folder) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ['node_modules', 'build', 'data', '.git'].includes(entry.name) ? [] : sources(path);
+    return /\.ts$|^tsconfig\.json$|^package-lock\.json$/.test(entry.name) ? [path] : [];
+  });
+const fingerprint = () => {
+  const hash = createHash('sha256');
+  for (const path of sources(root).sort()) {
+    const { mtimeMs, size } = statSync(path);
+    hash.update(`${relative(root, path)}:${size}:${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+};
+
+/** One process sets up at a time; the others wait for it. The folder is taken over when its owner is gone. */
+const alone = (work) => {
+  const lock = join(root, 'node_modules', '.orderfold-setup');
+  mkdirSync(dirname(lock), { recursive: true });
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; ; waitedMs += 200) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      if (waitedMs > 300_000 || (waitedMs > 0 && Date.now() - statSync(lock, { throwIfNoEntry: false })?.mtimeMs > 300_000)) rmdirSync(lock);
+      else Atomics.wait(pause, 0, 0, 200);
+    }
+  }
+  try {
+    work();
+  } finally {
+    rmdirSync(lock, { recursive: false });
+  }
+};
+
+const stamp = join(root, 'build', '.fingerprint');
+const built = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
+
+if (!installed()) {
+  console.error('orderfold: installing packages from the lockfile …');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const { status } = spawnSync(npm, ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  if (status !== 0) fail('npm ci failed; see above.');
+}
+if (!built())
+  alone(() => {
+    if (built()) return;
+    console.error('orderfold: building …');
+    const before = fingerprint();
+    try {
+      execFileSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root], { cwd: root, stdio: ['ignore', 2, 2] });
+    } catch {
+      fail('the build failed; see above.');
+    }
+    writeFileSync(stamp, before);
+  });
+
+if (program !== 'build') {
+  process.setSourceMapsEnabled(true);
+  const path = join(root, 'build', ...`${program === 'test' ? 'tests/run' : program}.js`.split('/'));
+  process.argv = [process.argv[0], path, ...rest];
+  await import(pathToFileURL(path).href);
+}

@@ -1,0 +1,46 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openLmdbVault } from '../../adapters/lmdb/vault.ts';
+import type { Sealed } from '../../domain/kernel.ts';
+import { ERASED, VaultUnavailable } from '../../ports/vault.ts';
+import { vaultContract } from '../contracts/vault.ts';
+import { child, inFolder, newFolder } from './lmdb-folder.ts';
+
+const masterKey = Buffer.alloc(32, 7);
+vaultContract('lmdb', async () => {
+  const { adapter, close } = await inFolder((folder) => openLmdbVault({ folder, masterKey }));
+  return { vault: adapter, close };
+});
+
+const test = suite<{ folder: string; remove(): void }>('vault: lmdb alone');
+test.before.each((context) => void Object.assign(context, newFolder()));
+test.after.each(({ remove }) => remove());
+
+test('keys outlive the process, under the same master key alone', async ({ folder }) => {
+  const first = openLmdbVault({ folder, masterKey });
+  const sealed = await first.seal('customer-1', 'secret');
+  await first.close();
+  assert.throws(() => openLmdbVault({ folder, masterKey: Buffer.alloc(32, 8) }), (error: unknown) => error instanceof VaultUnavailable);
+  const vault = openLmdbVault({ folder, masterKey });
+  assert.is(await vault.open(sealed), 'secret');
+  await vault.close();
+  assert.instance(await vault.open(sealed).catch((error: unknown) => error), VaultUnavailable);
+});
+
+test('processes that seal first at once share one key, and an erasure by one counts in all', async ({ folder }) => {
+  const both = [child('seal', folder, 'x'), child('seal', folder, 'y')];
+  await Promise.all(both.map((one) => one.told()));
+  for (const one of both) one.process.send('go');
+  const sealed = (await Promise.all(both.map((one) => one.told()))) as Sealed[];
+  assert.is(sealed[0]!.key, sealed[1]!.key);
+  const vault = openLmdbVault({ folder, masterKey });
+  assert.equal(await Promise.all(sealed.map((one) => vault.open(one))), ['x', 'y']);
+  for (const one of both) {
+    one.process.send('erase');
+    assert.is(await one.told(), 'erased');
+    assert.is(await vault.open(sealed[0]!), ERASED);
+  }
+  await Promise.all(both.map(({ ended }) => ended));
+  await vault.close();
+});
+test.run();

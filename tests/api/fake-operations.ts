@@ -1,0 +1,54 @@
+/** What operators see, from a list that a test fills. */
+import type { Operations, ParkedItem } from '../../api/index.ts';
+import type { Position } from '../../domain/kernel.ts';
+import type { Clock } from '../../ports/system.ts';
+
+export type FakeOperations = Operations & Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
+
+export const fakeOperations = (clock: Clock): FakeOperations => {
+  const items = new Map<string, ParkedItem>();
+  const done: string[] = [];
+  const matching = (filter: Readonly<{ consumer?: string; stream?: string; type?: string }>): ParkedItem[] =>
+    [...items.values()]
+      .filter(({ consumer, stream, event }) => (filter.consumer ?? consumer) === consumer && (filter.stream ?? stream) === stream && (filter.type ?? event.type) === event.type)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  return {
+    items,
+    done,
+    park(id, consumer) {
+      const at = clock.now().toISOString();
+      items.set(id, {
+        id, consumer, stream: `order-${id}`, error: { message: 'down', stack: '' }, attempts: 3, firstAt: at, lastAt: at, queued: 1,
+        event: {
+          id: 'e', type: 'OrderPlaced', schema: 1, data: {}, stream: `order-${id}`, revision: 0, position: '1' as Position,
+          meta: { at, recordedAt: at, origin: 'live', actor: { id: 'ada', role: 'customer' }, commandId: 'c', correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) },
+        },
+      });
+    },
+    consumers: async () => [
+      { name: 'payment', state: 'running', lag: { events: 2, seconds: 0.5 }, heartbeatAt: null, inFlight: 1, retrying: 0, parked: items.size, breaker: 'closed', oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() } },
+    ],
+    projections: async () => [{ view: 'order-status@1+1', state: 'running', position: undefined, lag: { seconds: 0 } }],
+    parked: {
+      async find(filter, { after, limit }) {
+        const left = matching(filter).filter(({ id }) => after === undefined || id > after);
+        return { items: left.slice(0, limit), next: left.length > limit ? (left[limit - 1]?.id ?? null) : null };
+      },
+      get: async (id) => items.get(id),
+      async retry(id, actor) {
+        done.push(`retry ${id} by ${actor.id}`);
+        return items.delete(id);
+      },
+      async discard(id, { actor, reason }) {
+        done.push(`discard ${id} by ${actor.id}: ${reason}`);
+        return items.delete(id);
+      },
+      async retryMatching(filter, actor) {
+        const found = matching(filter);
+        for (const { id } of found) items.delete(id);
+        done.push(`retry ${found.length} by ${actor.id}`);
+        return found.length;
+      },
+    },
+  };
+};

@@ -1,0 +1,254 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/blocked-streams.ts';
+import { storeLog } from '../../runtime/store-log.ts';
+import { until } from '../fake-clock.ts';
+import { latch, name, of, position, quietLog, world } from './world.ts';
+
+const test = suite('consume: blocked streams');
+const by = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' } as const;
+const ID = blockedId('tester', 'order-a');
+
+/** A world whose `order-a@1` fails while `broken.on`. */
+const broken = (verdict: { do: 'retry'; afterMs: number } | { do: 'park'; why: string }) => {
+  const w = world();
+  const fault = { on: true };
+  w.steering.handle = async (event) => {
+    if (fault.on && name(event) === 'order-a@1') throw new Error('broken');
+  };
+  w.steering.onFailure = () => verdict;
+  return { ...w, fault };
+};
+
+test('a long retry goes to the schedule: its stream queues, the others and the checkpoint go on, then order is kept', async () => {
+  const w = broken({ do: 'retry', afterMs: 5_000 });
+  await w.happen('order-a', 'order-a', 'order-a', 'order-b');
+  const running = await w.start();
+  await running.idle();
+  assert.equal(running.status().blocked.retrying, 1);
+  assert.equal(w.handled.slice().sort(), ['order-a@0', 'order-b@0']);
+  await w.clock.advance(300);
+  assert.is(position(await w.checkpoint()), 4);
+  assert.is((await w.books.blocked(ID))?.queued, 2);
+
+  await w.clock.advance(4_699);
+  assert.is(w.failures.length, 1);
+  await w.clock.advance(1);
+  await until('the second failure', () => w.failures.length === 2);
+  assert.equal(w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]), [[1, 0], [2, 5_000]]);
+  await w.happen('order-a');
+  w.fault.on = false;
+  await w.clock.advance(5_000);
+  await running.idle();
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
+  assert.is(await w.books.blocked(ID), undefined);
+  assert.equal(running.status().blocked.retrying, 0);
+  await running.close();
+});
+
+test('a parked event is audited, keeps its stream behind it, and a retry runs all of it in order', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a', 'order-a', 'order-b');
+  const running = await w.start();
+  await running.idle();
+  await w.happen('order-a');
+  await running.idle();
+  await w.clock.advance(60_000);
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0']);
+  assert.equal(w.errors, ['an event is parked; its stream waits for an operator']);
+  const parked = await w.books.blocked(ID);
+  assert.equal([parked?.state, parked?.attempts, parked?.error.message, parked?.queued], ['parked', 1, 'broken', 3]);
+  assert.equal(running.status().blocked, { retrying: 0, parked: 1, oldest: { id: ID, stream: 'order-a', since: '2026-01-05T09:00:00.000Z' } });
+
+  w.fault.on = false;
+  assert.is(await running.retryParked(ID, by), true);
+  await running.idle();
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
+  assert.equal(w.audited.map(({ type, eventId, actor, why }) => [type, eventId, actor.id, why]), [
+    ['EventParked', 'order-a/1', 'consumer-runtime', 'a bug'],
+    ['ParkedEventRetried', 'order-a/1', 'olga', 'sold by phone'],
+  ]);
+  assert.is(await running.retryParked(ID, by), false);
+  await running.close();
+});
+
+test('an operator`s retry counts anew, and parks again when it fails again', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a');
+  const running = await w.start();
+  await running.idle();
+  await w.clock.advance(7_200_000);
+  assert.is(await running.retryParked(ID, by), true);
+  await until('parked again', () => w.failures.length === 2 && running.status().blocked.parked === 1);
+  assert.equal(w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]), [[1, 0], [1, 0]]);
+  await running.close();
+});
+
+test('discarding drops the head, for a reason, and what waits behind it goes on', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a', 'order-a');
+  const running = await w.start();
+  await running.idle();
+  assert.is(await running.discardParked(ID, by), true);
+  await running.idle();
+  assert.equal(w.handled, ['order-a@0', 'order-a@2']);
+  assert.equal(w.audited.map(({ type, why }) => [type, why]), [['EventParked', 'a bug'], ['ParkedEventDiscarded', 'sold by phone']]);
+  assert.is(await w.books.blocked(ID), undefined);
+  await w.happen('order-a');
+  await running.idle();
+  assert.equal(w.handled, ['order-a@0', 'order-a@2', 'order-a@3']);
+  assert.is(await running.discardParked(ID, by), false);
+  await running.close();
+});
+
+test('each event in a queue fails with a count of its own', async () => {
+  const w = world();
+  const failing = new Set(['order-a@0', 'order-a@1']);
+  w.steering.handle = async (event) => {
+    if (failing.has(name(event))) throw new Error(name(event));
+  };
+  w.steering.onFailure = () => ({ do: 'retry', afterMs: 2_000 });
+  await w.happen('order-a', 'order-a', 'order-a');
+  const running = await w.start();
+  await w.advanceUntil('three failures of the first', () => w.failures.length === 3);
+  failing.delete('order-a@0');
+  await w.advanceUntil('two failures of the second', () => w.failures.length === 5);
+  failing.clear();
+  await w.advanceUntil('all is done', () => w.handled.length === 3);
+  assert.equal(w.failures.map(({ event, attempt }) => [name(event), attempt]), [['order-a@0', 1], ['order-a@0', 2], ['order-a@0', 3], ['order-a@1', 1], ['order-a@1', 2]]);
+  await running.close();
+});
+
+test('a restart finds the blocked queues, parked and retrying, and goes on behind them', async () => {
+  const w = world();
+  const fault = { on: true };
+  w.steering.handle = async (event) => {
+    if (fault.on && (name(event) === 'order-a@0' || name(event) === 'order-r@0')) throw new Error('broken');
+  };
+  w.steering.onFailure = ({ event }) => (event.stream === 'order-a' ? { do: 'park', why: 'bug' } : { do: 'retry', afterMs: 30_000 });
+  await w.happen('order-a', 'order-r', 'order-a', 'order-r');
+  const first = await w.start();
+  await first.idle();
+  await first.close();
+  assert.equal(w.handled, []);
+
+  await w.happen('order-a', 'order-r', 'order-b');
+  const second = await w.start();
+  await second.idle();
+  assert.equal(w.handled, ['order-b@0']);
+  const { retrying, parked } = second.status().blocked;
+  assert.equal([retrying, parked], [1, 1]);
+  fault.on = false;
+  await w.clock.advance(30_000);
+  await second.idle();
+  assert.equal(of(w.handled, 'order-r'), ['order-r@0', 'order-r@1', 'order-r@2']);
+  assert.is(await second.retryParked(ID, by), true);
+  await second.idle();
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2']);
+  await second.close();
+  assert.is(position(await w.checkpoint()), 7);
+});
+
+test('a crash before the commit delivers again what is blocked or was done already; neither changes the queue', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a', 'order-a');
+  const lost = { ...w.books, saveCheckpoint: async () => true }; // the commits of the process that dies
+  const first = await w.start({ log: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }) });
+  await first.idle();
+  await first.close();
+  assert.is(await w.checkpoint(), undefined);
+
+  const second = await w.start();
+  await second.idle();
+  assert.is((await w.books.blocked(ID))?.queued, 2);
+  w.fault.on = false;
+  await second.retryParked(ID, by);
+  await second.idle();
+  assert.equal(w.handled, ['order-a@0', 'order-a@1', 'order-a@2']);
+  await second.close();
+});
+
+test('a retry written by another process is noticed within about a second', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a', 'order-a');
+  const running = await w.start();
+  await running.idle();
+  w.fault.on = false;
+  assert.is(await retryParkedIn(w.books, ID, w.clock.now()), true);
+  await w.clock.advance(1_100);
+  await running.idle();
+  assert.equal(w.handled, ['order-a@0', 'order-a@1', 'order-a@2']);
+  assert.is(running.status().blocked.parked, 0);
+  await running.close();
+});
+
+test('a discard by another process is noticed too, also when the next event comes first', async () => {
+  for (const behind of [0, 1, 2]) {
+    const w = broken({ do: 'park', why: 'a bug' });
+    await w.happen('order-a', 'order-a', ...Array<string>(behind).fill('order-a'));
+    const running = await w.start();
+    await running.idle();
+    assert.is(await discardParkedIn(w.books, ID, w.clock.now()), true);
+    await w.happen('order-a');
+    await w.advanceUntil('all others are handled', () => w.handled.length === 2 + behind, 5_000);
+    await running.idle();
+    assert.equal(w.handled, [0, ...Array.from({ length: behind + 1 }, (_, i) => i + 2)].map((revision) => `order-a@${revision}`));
+    assert.is(await w.books.blocked(ID), undefined);
+    await running.close();
+  }
+});
+
+test('an event that comes while its stream`s queue is worked off waits its turn', async () => {
+  const w = broken({ do: 'park', why: 'a bug' });
+  await w.happen('order-a', 'order-a', 'order-a');
+  const running = await w.start();
+  await running.idle();
+  const slow = latch();
+  w.steering.handle = (event) => (name(event) === 'order-a@1' ? slow.opened : Promise.resolve());
+  await running.retryParked(ID, by);
+  await until('the head runs', () => w.tried.filter((one) => one === 'order-a@1').length === 2);
+  await w.happen('order-a', 'order-b');
+  await until('the other stream is done', () => w.handled.includes('order-b@0'));
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0']);
+  slow.open();
+  await running.idle();
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
+  await running.close();
+});
+
+test('many streams that fall due together are worked off within the concurrency, and what is new gets through', async () => {
+  const w = world({ concurrency: 3 });
+  const fault = { on: true };
+  w.steering.handle = async ({ stream }) => {
+    if (fault.on && stream !== 'order-new') throw new Error('broken');
+  };
+  w.steering.onFailure = () => ({ do: 'retry', afterMs: 10_000 });
+  for (let i = 0; i < 200; i++) await w.happen(`order-${i}`);
+  const running = await w.start();
+  await running.idle();
+  assert.is(running.status().blocked.retrying, 200);
+  fault.on = false;
+  w.steering.handle = async () => undefined;
+  const due = w.clock.advance(10_000);
+  await w.happen('order-new');
+  await due;
+  await running.idle();
+  assert.is(w.handled.length, 201);
+  assert.ok(w.handled.indexOf('order-new@0') < 150, 'new events are not behind all retries');
+  assert.ok(w.atOnce.most <= 3);
+  await running.close();
+});
+
+test('a failure policy that fails parks', async () => {
+  const w = broken({ do: 'park', why: '' });
+  w.steering.onFailure = () => {
+    throw new RangeError('policy');
+  };
+  await w.happen('order-a', 'order-a');
+  const running = await w.start();
+  await running.idle();
+  assert.match(w.audited[0]?.why ?? '', 'RangeError');
+  await running.close();
+});
+
+test.run();

@@ -1,0 +1,104 @@
+/** A small world to run a consumer in: memory adapters, a clock that stands still, a handler that a test steers. */
+import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memoryEventStore } from '../../adapters/memory/event-store.ts';
+import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
+import type { Consumer, Failure, Verdict } from '../../ports/consumer.ts';
+import { OutsideError } from '../../ports/outside.ts';
+import type { Log, Randomness } from '../../ports/system.ts';
+import type { ParkingEntry } from '../../runtime/blocked-streams.ts';
+import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/consume.ts';
+import { decimalDistance, storeLog } from '../../runtime/store-log.ts';
+import { fakeClock } from '../fake-clock.ts';
+
+export const START = '2026-01-05T09:00:00.000Z';
+export const quietLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+export const randomness: Randomness = { uuid: () => '0190163d-8694-739b-aea5-966c26f8ad91', fraction: () => 0.5 };
+
+export const newEvent = (stream: string, n: number, origin: 'live' | 'import' = 'live', at = START): NewEvent => ({
+  type: 'Happened',
+  data: { n },
+  id: `${stream}/${n}`,
+  schema: 1,
+  meta: { at, recordedAt: at, origin, actor: { id: 't', role: 'system' }, commandId: `${stream}/${n}`, correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) },
+});
+
+export const name = ({ stream, revision }: EventEnvelope): string => `${stream}@${revision}`;
+export const outage = (): OutsideError => new OutsideError('no answer', { retriable: true, outcome: 'unknown' });
+
+/** A promise that a test opens by hand. */
+export const latch = (): Readonly<{ opened: Promise<void>; open(): void }> => {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
+};
+
+export type Steering = { handle(event: EventEnvelope, signal: AbortSignal): Promise<void>; onFailure(failure: Failure): Verdict };
+
+export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
+  const clock = fakeClock(START);
+  const store = memoryEventStore();
+  const books = memoryBookkeeping();
+  /** `order-a@0`, in the order in which handling ended well. */
+  const handled: string[] = [];
+  const tried: string[] = [];
+  const failures: Failure[] = [];
+  const audited: ParkingEntry[] = [];
+  const errors: string[] = [];
+  const atOnce = { now: 0, most: 0 };
+  const steering: Steering = { handle: async () => undefined, onFailure: () => ({ do: 'park', why: 'broken' }) };
+  const logger: Log = { ...quietLog, error: (_fields, sentence) => void errors.push(sentence) };
+
+  const consumer: Consumer = {
+    name: 'tester',
+    handles: { categories: ['order'], types: ['Happened'] },
+    sideEffects: true,
+    from: 'beginning',
+    concurrency: 4,
+    breaker: false,
+    async handle(event, signal) {
+      tried.push(name(event));
+      atOnce.most = Math.max(atOnce.most, (atOnce.now += 1));
+      try {
+        await steering.handle(event, signal);
+        handled.push(name(event));
+      } finally {
+        atOnce.now -= 1;
+      }
+    },
+    onFailure(failure) {
+      failures.push(failure);
+      return steering.onFailure(failure);
+    },
+    ...over,
+  };
+  const log = () => storeLog({ store, books, clock, log: quietLog, distance: decimalDistance(1) });
+  const start = (options: Partial<ConsumeOptions> = {}): Promise<RunningConsumer> =>
+    consume({ consumer, log: log(), books, clock, randomness, logger, audit: async (entry) => void audited.push(entry), ...(drainMs === undefined ? {} : { drainMs }), ...options });
+
+  const revisions = new Map<string, number>();
+  /** Appends the next event of each stream named, in this order. */
+  const happen = async (...streams: readonly string[]): Promise<void> => {
+    for (const stream of streams) {
+      const last = revisions.get(stream);
+      const n = last === undefined ? 0 : last + 1;
+      const at = clock.now().toISOString();
+      const appended = await store.append(stream, last ?? 'none', [newEvent(stream, n, 'live', at)]);
+      if (!appended.ok) throw new Error(`${stream} is at ${appended.actual}`);
+      revisions.set(stream, n);
+    }
+  };
+  /** Moves the clock on in small steps until `condition` holds; throws after `withinMs` of its time. */
+  const advanceUntil = async (what: string, condition: () => boolean | Promise<boolean>, withinMs = 60_000, stepMs = 50): Promise<void> => {
+    for (let spentMs = 0; !(await condition()); spentMs += stepMs) {
+      if (spentMs > withinMs) throw new Error(`in vain for ${withinMs} ms: ${what}`);
+      await clock.advance(stepMs);
+    }
+  };
+  const checkpoint = (): Promise<string | undefined> => books.checkpoint('tester', 'all');
+  return { clock, store, books, handled, tried, failures, audited, errors, atOnce, steering, consumer, start, log, happen, advanceUntil, checkpoint };
+};
+
+/** Handled revisions of one stream. */
+export const of = (handled: readonly string[], stream: string): readonly string[] => handled.filter((one) => one.startsWith(`${stream}@`));
+/** The store's position number `n`, from 1, as text that sorts. */
+export const position = (checkpoint: string | undefined): number => Number(checkpoint ?? 0);
