@@ -150,8 +150,9 @@ const ABOUT_THE_FACTS = [400, 413, 422];
  */
 export const openHttpSink = ({ url, timeoutMs = TIMEOUT_MS }: Readonly<{ url: string; timeoutMs?: number }>): AnalyticsSink => {
   const deliver = async (facts: readonly OrderFact[]): Promise<Failures> => {
-    const status = await post(url, facts, timeoutMs).catch((cause: unknown) => new OutsideError('the analytics collector did not answer', { retriable: true, outcome: 'unknown', cause }));
-    if (typeof status !== 'number') return all(facts, status);
+    const status = await post(url, facts, timeoutMs).catch((cause: unknown) => ({ cause }));
+    if (typeof status !== 'number')
+      return all(facts, new OutsideError('the analytics collector did not answer', { retriable: true, outcome: 'unknown', ...status }));
     if (status >= 200 && status < 300) return NONE;
     const refused = ABOUT_THE_FACTS.includes(status);
     if (refused && facts.length > 1) {

@@ -14,7 +14,7 @@ const CIPHER = 'aes-256-gcm';
 /** Fills what it is given with unpredictable bytes. */
 export type RandomBytes = (into: Uint8Array) => void;
 
-/** Wrapped keys by subject, as text. `get` is always up to date, also with other processes. */
+/** Wrapped keys by subject, as text. `get` is up to date also with other processes (at latest a turn of the event loop later). */
 export type KeyStore = Readonly<{
   get(subject: string): string | undefined;
   /** Keeps `wrapped` if the subject has no key; resolves with the one that it has, once that is durable. */

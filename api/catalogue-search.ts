@@ -1,7 +1,7 @@
 /** Finding products by how words begin, a page at a time, each product once. */
 import type { ViewReader } from '../runtime/views.ts';
 import type { CatalogueRow } from './deps.ts';
-import { BadCursor } from './cursor.ts';
+import { BadCursor, findPage } from './cursor.ts';
 
 /** Words of a name, folded as the view folds them. */
 export const wordsOf = (text: string): string[] => [...new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [])];
@@ -31,7 +31,7 @@ type Page = Readonly<{ rows: readonly CatalogueRow[]; next: string | null }>;
 export const searchCatalogue = async (view: ViewReader<CatalogueRow>, search: string | undefined, cursor: string | undefined, limit: number): Promise<Page> => {
   const wanted = wordsOf(search ?? '');
   if (search === undefined || wanted.length === 0) {
-    const { rows, next } = await view.find({ index: 'listed', prefix: ['listed'], limit, ...(cursor === undefined ? {} : { after: cursor }) });
+    const { rows, next } = await findPage(view, { index: 'listed', prefix: ['listed'], limit, ...(cursor === undefined ? {} : { after: cursor }) });
     return { rows: rows.map(({ doc }) => doc), next };
   }
   const whole = search.trim().toLowerCase();
@@ -50,7 +50,7 @@ export const searchCatalogue = async (view: ViewReader<CatalogueRow>, search: st
   let reached: Place = start?.place ?? { word: '', sku: '' };
   const shown = new Map<string, CatalogueRow>();
   for (let scanned = 0; scanned < SCAN_ROWS; ) {
-    const found = await view.find({ index: 'word', prefix: ['word'], from: by, to: by + LAST, limit: Math.min(200, SCAN_ROWS - scanned), ...(after === undefined ? {} : { after }) });
+    const found = await findPage(view, { index: 'word', prefix: ['word'], from: by, to: by + LAST, limit: Math.min(200, SCAN_ROWS - scanned), ...(after === undefined ? {} : { after }) });
     for (const [index, { doc, cursor: behind }] of found.rows.entries()) {
       scanned += 1;
       after = behind;

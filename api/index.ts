@@ -1,6 +1,5 @@
 /** The HTTP API as an express application, put together from the declared routes. */
 import express, { type NextFunction, type Request, type Response } from 'express';
-import helmet from 'helmet';
 import type { ApiDeps } from './deps.ts';
 import { problem, problemOf } from './problems.ts';
 import type { Route } from './route.ts';
@@ -26,7 +25,6 @@ export const createApi = (deps: ApiDeps): express.Express => {
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.enable('case sensitive routing');
-  app.use(helmet());
   for (const [path, declared] of byPath(routes)) {
     const at = app.route(expressPath(path));
     for (const one of declared) at[one.method](serve(one, deps));

@@ -4,6 +4,7 @@ import type { OrderRefusal } from '../domain/order/commands.ts';
 import type { Refusal } from '../domain/kernel.ts';
 import type { Log } from '../ports/system.ts';
 import { AuthenticationUnavailable, InvalidToken } from './auth.ts';
+import { BadCursor } from './cursor.ts';
 import type { Reply } from './route.ts';
 
 /** Status of each code; the codes that a domain refuses with are 409 unless they stand here. */
@@ -63,7 +64,8 @@ const fieldErrors = (issues: readonly z.core.$ZodIssue[]): FieldError[] =>
 export const invalidRequest = (part: 'body' | 'query' | 'path', { issues }: z.core.$ZodError): Reply => {
   const errors = fieldErrors(issues);
   const [first] = errors;
-  return problem('invalid_request', `The ${part} is not what this call takes: ${first?.pointer ?? ''} ${first?.detail ?? ''}`.trimEnd(), { errors });
+  const where = first?.pointer ? `${first.pointer}: ` : '';
+  return problem('invalid_request', `The ${part} is not what this call takes. ${where}${(first?.detail ?? '').replace(/\.?$/, '.')}`, { errors });
 };
 
 /** For 401: says which scheme is wanted. */
@@ -85,8 +87,7 @@ export const problemOf = (error: unknown, log: Log, where: Readonly<{ method: st
   if (error instanceof InvalidToken) return unauthorized('invalid_token', error.message);
   if (error instanceof AuthenticationUnavailable) return problem('unavailable', 'The identity provider cannot be reached; try again.');
   if (field(error, 'retriable') === true) return problem('unavailable', 'This cannot be served right now; try again with the same Idempotency-Key.');
-  // The read stores' error for a cursor that is none of theirs; each adapter has its own class.
-  if (field(error, 'name') === 'BadCursor') return problem('invalid_cursor', 'The cursor is none that this list gave.');
+  if (error instanceof BadCursor) return problem('invalid_cursor', 'The cursor is none that this list gave.');
   const status = field(error, 'status');
   if (typeof status === 'number' && status >= 400 && status < 500) return ofHttpError(field(error, 'type'), status);
   const { name, message, stack } = error instanceof Error ? error : { name: typeof error, message: String(error), stack: undefined };

@@ -1,5 +1,6 @@
 /** From a declared route to an express handler: token, role, headers, body, then the handler, then one way to answer. */
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import helmet from 'helmet';
 import type { Principal } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import { invalidRequest, problem, problemOf, unauthorized } from './problems.ts';
@@ -16,16 +17,28 @@ const NO_BYTES = Buffer.alloc(0);
 /** Where no token is wanted; handlers of open routes are not shown it. */
 const NOBODY = {} as Principal;
 
+/** Helmet's headers are the same for every answer: asked for once and written with the others, not one by one each time. */
+const SECURITY_HEADERS = (() => {
+  const headers: Record<string, string> = {};
+  const response = { setHeader: (name: string, value: string) => void (headers[name] = value), removeHeader: () => undefined };
+  helmet()({} as Request, response as unknown as Response, (error?: unknown) => {
+    if (error !== undefined) throw error;
+  });
+  return headers;
+})();
+
 /** Writes an answer: the only place that touches a response. */
 export const send = (response: Response, { status, headers, body }: Reply): void => {
   if (response.headersSent || response.destroyed) return;
   if (body === undefined) {
-    response.writeHead(status, { 'Cache-Control': 'no-store', ...headers }).end();
+    response.writeHead(status, { ...SECURITY_HEADERS, 'Cache-Control': 'no-store', ...headers }).end();
     return;
   }
-  const bytes = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store', ...headers, 'Content-Length': bytes.length });
-  response.end(bytes);
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    ...SECURITY_HEADERS, 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store', ...headers, 'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
 };
 
 /** A reply when the header is missing or wrong, else the key. */

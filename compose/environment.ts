@@ -45,7 +45,7 @@ const Variables = z.object({
   SIM_PAYMENT_DECLINE_RATE: rate.default(0),
   SIM_PAYMENT_FAILURE_RATE: rate.default(0),
   SIM_PAYMENT_UNKNOWN_RATE: rate.default(0),
-  SIM_WAREHOUSE_LATENCY_MS: whole(0, 1e9).default(1_000),
+  SIM_WAREHOUSE_LATENCY_MS: whole(0, 1e9).default(3_000),
   SIM_WAREHOUSE_FAILURE_RATE: rate.default(0),
   SIM_MAIL_FAILURE_RATE: rate.default(0),
 });

@@ -18,6 +18,8 @@ export type Stores = Readonly<{
   reads: ReadStore;
   vault: Vault;
   folder: DataFolder;
+  /** Where the data lies, for people. */
+  where: string;
   close(): Promise<void>;
 }>;
 
@@ -53,6 +55,7 @@ export const openStores = async (environment: Environment, { lock }: Readonly<{ 
       books: opened(openLmdbBookkeeping({ folder: folder.subfolder('books') })),
       reads: opened(openLmdbReadStore({ folder: folder.subfolder('views') })),
       folder,
+      where: folder.path,
       close,
     };
   } catch (error) {

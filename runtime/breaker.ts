@@ -1,5 +1,5 @@
 /**
- * A sampling circuit breaker on the times it is given. cockatiel's was the first choice, but it reads `Date.now()` itself
+ * A sampling circuit breaker on the times it is given. cockatiel's was the first choice, but it reads the wall clock itself
  * and wraps the call, so that neither a test nor the simulation could move its time, and late answers of calls from before
  * it opened would count.
  */

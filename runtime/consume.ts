@@ -83,8 +83,11 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const abort = new AbortController();
   // Many handlers and waits listen to one signal at once by design.
   setMaxListeners(0, halt.signal, abort.signal);
-  const changed = waker();
-  const streams = lanes(changed.wake);
+  /** There may be room for more. */
+  const roomier = waker();
+  /** There may be nothing left to do. */
+  const calmer = waker();
+  const streams = lanes(calmer.wake);
   const breaker = samplingBreaker(consumer.breaker ? {} : { minimumCalls: Infinity });
   const door = gate({ limit: concurrency, breaker, clock });
   const partitions = new Map<string, Partition>();
@@ -123,7 +126,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const tryOut = attempt({ consumer, gate: door, breaker, clock, randomness, halt: halt.signal, onRetry: () => (retries += 1) });
   const waiting = queues({
     name, parallel: concurrency, books, clock, logger, lanes: streams, attempt: tryOut, audit, durably, inLane, stop,
-    halt: halt.signal, abort: abort.signal, pausedMs: () => breaker.pausedMs(clock.now().getTime()), onChange: changed.wake,
+    halt: halt.signal, abort: abort.signal, pausedMs: () => breaker.pausedMs(clock.now().getTime()), onChange: calmer.wake,
   });
 
   const commit = (partition: Partition): void => {
@@ -136,7 +139,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     partition.window.finish(taken);
     lastEventAt = clock.now().toISOString();
     commit(partition);
-    changed.wake();
+    roomier.wake();
   };
   const deliver = async (event: EventEnvelope, partition: Partition, taken: Taken): Promise<void> => {
     if (partition.signal.aborted) return;
@@ -159,7 +162,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     signal.addEventListener('abort', () => {
       if (partitions.get(id) === fresh) partitions.delete(id);
       if (!halt.signal.aborted) waiting.forget(id);
-      changed.wake();
+      roomier.wake();
+      calmer.wake();
     }, { once: true });
     return fresh;
   };
@@ -170,7 +174,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   };
   /** Waits for room for one more; false when the partition is gone. While the consumer ends there is no room. */
   const roomIn = async ({ window: taken, signal }: Partition): Promise<boolean> => {
-    while (!signal.aborted && (halt.signal.aborted || unfinished() >= unfinishedLimit || taken.span() >= spanLimit)) await changed.next();
+    while (!signal.aborted && (halt.signal.aborted || unfinished() >= unfinishedLimit || taken.span() >= spanLimit)) await roomier.next();
     return !signal.aborted;
   };
   const onBatch = async (batch: Batch): Promise<void> => {
@@ -184,14 +188,15 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     if (!(await roomIn(partition))) return;
     partition.window.pass(batch.through);
     commit(partition);
-    changed.wake();
+    calmer.wake();
   };
 
   const shutDown = (): Promise<void> =>
     (ending ??= (async () => {
       halt.abort();
       door.shut();
-      changed.wake();
+      roomier.wake();
+      calmer.wake();
       const drained = new AbortController();
       void streams.empty().then(() => drained.abort());
       await clock.sleep(drainMs, drained.signal);
@@ -239,7 +244,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       while (!halt.signal.aborted) {
         if (quiet() && (await log.lag(name)).events === 0 && quiet()) return;
         const look = new AbortController();
-        await Promise.race([changed.next(), clock.sleep(LOOK_MS, look.signal)]);
+        await Promise.race([calmer.next(), clock.sleep(LOOK_MS, look.signal)]);
         look.abort();
       }
     },

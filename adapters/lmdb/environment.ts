@@ -8,7 +8,8 @@
  * - `transactionSync` flushes on the calling thread: for start-up only.
  * - A failed commit leaves the environment usable. Its error says little; the reason arrives in `commitError`, whose
  *   rejection nobody else handles, and on standard error.
- * - The read transaction may be older than the last commit of another process until `resetReadTxn`.
+ * - A read transaction lasts until the next turn of the event loop (or this process's next commit): within one turn, a later
+ *   commit of another process is not seen. Renewing it for each read would cost more than the read.
  */
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type Key, type RootDatabase } from 'lmdb';
@@ -19,7 +20,7 @@ export type Environment = Readonly<{
   strings<K extends Key>(name: string): Database<string, K>;
   /** A named database of numbers. */
   numbers<K extends Key>(name: string): Database<number, K>;
-  /** Reads, in a transaction that sees the last commit of every process. */
+  /** Reads; sees this process's last commit, and those of others as of this turn of the event loop. `reading` must not leave an iteration open. */
   read<T>(reading: () => T): T;
   /**
    * Reads and writes under the write lock, on this thread; transactions that are asked for together share a commit.
@@ -69,11 +70,7 @@ export const openEnvironment = (folder: string, what: string, unavailable: (mess
     root,
     strings: <K extends Key>(name: string) => opened('be opened', () => root.openDB<string, K>({ name, encoding: 'string' })),
     numbers: <K extends Key>(name: string) => opened('be opened', () => root.openDB<number, K>({ name, encoding: 'ordered-binary' })),
-    read: (reading) =>
-      opened('be read', () => {
-        root.resetReadTxn();
-        return reading();
-      }),
+    read: (reading) => opened('be read', reading),
     async transaction(action) {
       let bug: { readonly error: unknown } | undefined;
       const guarded = (): unknown => {

@@ -115,7 +115,8 @@ export const openLedger = (folder: string, provider: string) => {
       .transaction((): HeldAuthorization | 'none' | 'other' => {
         const known = calls.get(key);
         if (!known) {
-          const record: PaymentRecord = { key, kind: 'authorize', orderId, amountMinor: 0, authorizationId: '', at: now.toISOString(), acted: false, outcome: 'abandoned' };
+          const nothing = { amountMinor: 0, authorizationId: '', acted: false, outcome: 'abandoned' };
+          const record: PaymentRecord = { key, kind: 'authorize', orderId, at: now.toISOString(), ...nothing };
           void calls.put(key, { record, fingerprint: givenUp(orderId), result: later });
           return 'none';
         }

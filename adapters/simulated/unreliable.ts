@@ -34,6 +34,5 @@ export async function* pages<V, K extends Key>(db: Database<V, K>): AsyncGenerat
     for (const { value } of page) yield value;
     if (page.length < PAGE) return;
     after = page.at(-1)?.key;
-    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

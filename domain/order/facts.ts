@@ -64,16 +64,26 @@ const capture = (data: Of<'RecordCapture'>, command: Stamped<OrderCommand>, stat
   const owedMinor = parcel?.capture === 'due' || parcel?.capture === 'failed' ? Math.min(parcel.amountMinor, data.amountMinor) : 0;
   const next = evolve(state, { ...captured, meta: command.meta });
   // Money that nothing was sent for goes back, and money for what came back before it was captured.
-  const unsent = refunds(next, `unsent-${data.captureId}`, data.amountMinor - owedMinor, UNSENT);
-  const given = state.refunds.reduce((total, r) => total + (r.state === 'failed' || r.reason === UNSENT ? 0 : r.amountMinor), 0);
+  const unsent = refunds(next, `unsent-${data.captureId}`, data.amountMinor - owedMinor, 'captured_for_nothing_sent');
   const after = unsent.reduce((folded, e) => evolve(folded, { ...e, meta: command.meta }), next);
-  const returned = refunds(after, `returned-${data.captureId}`, Math.min(owedMinor, returnedMinor(state) - given), 'returned');
-  return accept(captured, ...unsent, ...returned);
+  return accept(captured, ...unsent, ...refunds(after, `returned-${data.captureId}`, returnedMinor(after), 'returned'));
 };
 
-const UNSENT = 'captured_for_nothing_sent';
-/** What the units that came back were charged. */
-const returnedMinor = (state: OrderState): number => state.lines.reduce((total, line) => total + priceOfNext(line, 0, Math.min(line.returned, line.charged)), 0);
+/**
+ * What the customer has paid beyond the price of what was charged and kept (shipping is kept), and was not asked to be given
+ * back yet. Goodwill stands beside this, but never is more given back than was captured.
+ */
+const returnedMinor = (state: OrderState): number => {
+  const given = (prefix: string, failedToo: boolean) =>
+    state.refunds.reduce((total, r) => total + (r.refundId.startsWith(prefix) && (failedToo || r.state !== 'failed') ? r.amountMinor : 0), 0);
+  const keptMinor = state.lines.reduce((total, line) => {
+    const returned = Math.min(line.returned, line.charged);
+    return total + priceOfNext(line, returned, line.charged - returned);
+  }, 0);
+  const shippingMinor = state.lines.some((line) => line.charged > 0) ? state.totals.shippingMinor : 0;
+  const paidMinor = capturedMinor(state) - given('unsent-', true);
+  return Math.min(paidMinor - keptMinor - shippingMinor - given('return', false), capturedMinor(state) - refundingMinor(state));
+};
 
 /** What the warehouse will not send is cancelled: all of the order if nothing has left. */
 const shipmentFailed = ({ shipmentId, reason }: Of<'RecordShipmentFailure'>, command: Stamped<OrderCommand>, state: OrderState): OrderDecision => {
@@ -115,21 +125,14 @@ const dispatch = (data: Of<'RecordDispatch'>, command: Stamped<OrderCommand>, st
 };
 
 /** Returned units that were paid for are refunded, as far as goodwill has not given the money back already. */
-const returnReceived = (data: Of<'RecordReturnReceived'>, state: OrderState): OrderDecision => {
+const returnReceived = (data: Of<'RecordReturnReceived'>, command: Stamped<OrderCommand>, state: OrderState): OrderDecision => {
   const known = state.returns.find((r) => r.returnId === data.returnId);
   if (known?.receivedAt) return accept();
   const refused = within(state, data.lines, (line) => line.dispatched - line.returned, 'more_than_dispatched', 'returned');
   if (refused) return refused;
-  const back = new Map<string, number>();
-  for (const { lineId, quantity } of data.lines) back.set(lineId, (back.get(lineId) ?? 0) + quantity);
-  const worthMinor = state.lines.reduce((total, line) => {
-    const before = Math.min(line.returned, line.charged);
-    const after = Math.min(line.returned + (back.get(line.lineId) ?? 0), line.charged);
-    return total + priceOfNext(line, before, after - before);
-  }, 0);
-  const amountMinor = Math.min(worthMinor, capturedMinor(state) - refundingMinor(state));
   const received = event('ReturnReceived', data);
-  return accept(received, ...refunds(state, `return-${data.returnId}`, amountMinor, 'returned', data.returnId));
+  const next = evolve(state, { ...received, meta: command.meta });
+  return accept(received, ...refunds(next, `return-${data.returnId}`, returnedMinor(next), 'returned', data.returnId));
 };
 
 /** Decides about a report. */
@@ -191,7 +194,7 @@ export const record = (command: Stamped<OrderCommand>, state: OrderState): Order
       return parcel.deliveredAt ? accept() : accept(event('ShipmentDelivered', command.data));
     }
     case 'RecordReturnReceived':
-      return returnReceived(command.data, state);
+      return returnReceived(command.data, command, state);
     case 'RecordNotification':
       return state.notified.includes(command.data.notificationId) ? accept() : accept(event('CustomerNotified', command.data));
     default:

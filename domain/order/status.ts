@@ -1,6 +1,6 @@
 /** What a person is told about an order: derived from the state at the moment of asking and stored nowhere. */
 import { orderNumber } from './number.ts';
-import { cancellable, capturedMinor, openShipments, refundedMinor, waiting as unsent, type OrderState, type Step } from './state.ts';
+import { cancellable, capturedMinor, dueMinor, openShipments, refundedMinor, waiting as unsent, type OrderState, type Step } from './state.ts';
 
 export const STATUSES = ['placed', 'confirmed', 'held', 'partially_shipped', 'shipped', 'delivered', 'cancelled', 'returned'] as const;
 export type Status = (typeof STATUSES)[number];
@@ -62,6 +62,7 @@ const paymentStep = (state: OrderState): Omit<StepStatus, 'step' | 'since'> => {
     case 'authorized':
       return { state: 'done', sentence: 'Your payment is authorized; you are charged when your items leave.', actions: [] };
     case 'voided':
+      if (dueMinor(state) > 0) return { state: 'failed', sentence: 'The authorization of your payment was taken back. Please pay again.', actions: ['payment'] };
       return { state: 'skipped', sentence: 'You have not been charged.', actions: [] };
   }
 };
@@ -137,7 +138,7 @@ export const describe = (state: OrderState) => {
     captured: money(capturedMinor(state)),
     refunded: money(refundedMinor(state)),
     shipments: state.parcels.map(({ shipmentId, parcelId, lines, carrier, trackingNumber, dispatchedAt, deliveredAt }) => ({
-      shipmentId, parcelId, lines, carrier, trackingNumber, dispatchedAt, deliveredAt,
+      shipmentId, parcelId, lines: lines.map(({ lineId, quantity }) => ({ lineId, quantity })), carrier, trackingNumber, dispatchedAt, deliveredAt,
     })),
     returns: state.returns.map(({ returnId, lines, reason, requestedAt, receivedAt }) => ({ returnId, lines, reason, requestedAt, receivedAt })),
     placedAt: state.placedAt,

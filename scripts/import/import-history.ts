@@ -139,7 +139,8 @@ export const importHistory = async (options: ImportOptions): Promise<Summary> =>
     const goods = catalogue.goods();
     for (const [index, one] of goods.entries()) {
       await flight.start(productStream(one.sku), async () => {
-        counts.events += await listProduct(executor, source, currency, one);
+        const listed = await listProduct(executor, source, currency, one);
+        counts.events += listed;
         if (one.prices.size > 0) counts.products += 1;
         const stored = await stockGoods(store, executor, scratch, source, one);
         if (stored === 'left alone') counts.stockLeftAlone += 1;

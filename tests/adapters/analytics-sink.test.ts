@@ -109,7 +109,10 @@ http('a fact that is refused stands alone', async (world) => {
 
 http('says what may be tried again', async (world) => {
   const sink = openHttpSink({ url: world.url, timeoutMs: 200 });
-  const expected = [[503, 'true unknown'], [429, 'true none'], [401, 'true none'], [404, 'true none'], [400, 'false none'], [302, 'true unknown'], ['break', 'true unknown'], ['silence', 'true unknown']] as const;
+  const expected = [
+    [503, 'true unknown'], [429, 'true none'], [401, 'true none'], [404, 'true none'], [400, 'false none'],
+    [302, 'true unknown'], ['break', 'true unknown'], ['silence', 'true unknown'],
+  ] as const;
   for (const [answer, verdict] of expected) {
     world.answer = () => answer;
     assert.is(await thrownBy(sink.write(fact(1))), verdict, String(answer));

@@ -1,9 +1,12 @@
 /** What a second process does in the tests of the LMDB adapters. */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { openDataFolder } from '../../adapters/lmdb/data-folder.ts';
 import { openLmdbEventStore } from '../../adapters/lmdb/event-store.ts';
 import { openLmdbVault } from '../../adapters/lmdb/vault.ts';
 import { systemClock } from '../../adapters/system.ts';
-import { newEvents } from '../contracts/event-store.ts';
+import { everything, newEvents } from '../contracts/event-store.ts';
+import { until } from '../fake-clock.ts';
 
 const [task, folder = '', name = ''] = process.argv.slice(2);
 const tell = (message: unknown): void => void process.send!(message);
@@ -35,6 +38,32 @@ const tasks: Record<string, () => Promise<void>> = {
       const answers = await Promise.all([0, 1, 2].map((i) => store.append(`order-${n}-${i}`, 'none', newEvents(`${n}-${i}`))));
       if (answers.every(({ ok }) => ok)) tell(n);
     }
+  },
+  /** Appends while system calls fail as `folder`/../<name> files say (see lmdb-failures), and reports what became of it. */
+  async faults() {
+    const fault = (kind: string): string => join(dirname(folder), kind);
+    const store = openLmdbEventStore({ folder, clock: systemClock });
+    const append = (stream: string): Promise<unknown> =>
+      store.append(stream, 'none', newEvents(`${stream}.0`, `${stream}.1`)).catch((error: Error) => `${error.name}: ${error.message}`);
+    const names = async (): Promise<string> => (await everything(store)).events.map(({ id }) => id).join(' ');
+    await append('order-a');
+
+    writeFileSync(fault('hold'), '');
+    let answered = false;
+    const held = append('order-b').finally(() => (answered = true));
+    await until('the flush to begin', () => existsSync(fault('holding')));
+    const before = { answered, names: await names(), tail: await store.tail() };
+    rmSync(fault('hold'));
+    tell({ before, after: { answer: await held, names: await names() } });
+
+    for (const kind of ['EIO', 'ENOSPC']) {
+      writeFileSync(fault(kind), '');
+      const failed = await Promise.all([append(`order-${kind}-1`), append(`order-${kind}-2`)]);
+      rmSync(fault(kind));
+      const again = await append(`order-${kind}-1`);
+      tell({ failed, again, next: await append(`order-${kind}-3`), names: await names() });
+    }
+    await store.close();
   },
   async lock() {
     try {

@@ -28,7 +28,11 @@ outbox('writes a whole message with our headers', async ({ folder }) => {
   await openMailer({ ...base, outboxFolder: folder }).send(mail);
   const written = readFileSync(join(folder, 'm1.eml'), 'utf8');
   const headers = headersOf(written);
-  for (const header of ['From: The Shop <shop@example.org>', 'To: Ann <ann@example.net>', 'Subject: Your order', 'Message-ID: <m1@example.org>', 'Date: Tue, 01 Jan 2030 00:00:00 +0000'])
+  const expected = [
+    'From: The Shop <shop@example.org>', 'To: Ann <ann@example.net>', 'Subject: Your order',
+    'Message-ID: <m1@example.org>', 'Date: Tue, 01 Jan 2030 00:00:00 +0000',
+  ];
+  for (const header of expected)
     assert.ok(headers.includes(header), `${header} in ${headers.join(' | ')}`);
   assert.match(written, 'It is on its way.');
 });
@@ -46,7 +50,7 @@ outbox('nothing written into a mail becomes a header, a recipient or a path', as
   const written = readFileSync(join(folder, 'a1.eml'), 'utf8');
   assert.is(headersOf(written).some((header) => /^bcc:/i.test(header)), false, written);
   assert.is(written.split('\r\n\r\n').length, 2, 'one body');
-  for (const to of ['ann@example.net, eve@example.com', 'Ann, Eve <eve@example.com>', 'All: ann@example.net, eve@example.com;', 'ann', '', '[erased]'])
+  for (const to of ['ann@example.net, eve@example.com', 'Ann <ann@example.net>, Eve <eve@example.com>', 'All: ann@example.net, eve@example.com;', 'ann', '', '[erased]'])
     assert.is(await thrownBy(mailer.send({ ...mail, to })), 'false none', to);
   for (const messageId of ['', 'a b', 'a\r\nBcc: eve@example.com', 'a@b@c']) assert.is(await thrownBy(mailer.send({ ...mail, messageId })), 'false none', messageId);
   await mailer.send({ ...mail, messageId: '../../escaped@example.org' });

@@ -4,12 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openSimulatedPaymentGateway, TOKENS, type SimulatedPaymentOptions } from '../../adapters/simulated/payment-gateway.ts';
+import { openSimulatedPaymentGateway, TOKENS, type SimulatedPaymentGateway, type SimulatedPaymentOptions } from '../../adapters/simulated/payment-gateway.ts';
 import { OutsideError } from '../../ports/outside.ts';
 import type { Randomness } from '../../ports/system.ts';
 import { fakeClock, until, type FakeClock } from '../fake-clock.ts';
 
-type World = { folder: string; clock: FakeClock; open(options?: Partial<SimulatedPaymentOptions>): ReturnType<typeof openSimulatedPaymentGateway>; closers: (() => Promise<void>)[] };
+type World = {
+  folder: string;
+  clock: FakeClock;
+  open(options?: Partial<SimulatedPaymentOptions>): SimulatedPaymentGateway;
+  closers: (() => Promise<void>)[];
+};
 
 /** Gives `fractions` one after the other, then the last one for ever. */
 const dice = (...fractions: readonly number[]): Randomness => {
@@ -24,7 +29,10 @@ payment.before.each((world) => {
   world.closers = [];
   world.open = (options = {}) => {
     const { folder, clock } = world;
-    const opened = openSimulatedPaymentGateway({ folder, clock, randomness: dice(0.5), latencyMs: 0, declineRate: 0, failureRate: 0, unknownRate: 0, actionUrl: 'http://127.0.0.1:3000/action', ...options });
+    const opened = openSimulatedPaymentGateway({
+      folder, clock, randomness: dice(0.5), latencyMs: 0, declineRate: 0, failureRate: 0, unknownRate: 0,
+      actionUrl: 'http://127.0.0.1:3000/action', ...options,
+    });
     world.closers.push(() => opened.close());
     return opened;
   };
@@ -40,8 +48,7 @@ const refused = async (call: Promise<unknown>): Promise<OutsideError> => {
   assert.instance(error, OutsideError);
   return error as OutsideError;
 };
-type Gateway = ReturnType<typeof openSimulatedPaymentGateway>;
-const authorized = async (gateway: Gateway, key: string, amountMinor: number, token?: string): Promise<string> => {
+const authorized = async (gateway: SimulatedPaymentGateway, key: string, amountMinor: number, token?: string): Promise<string> => {
   const answer = await gateway.authorize({ ...order, key, amountMinor, token });
   if (answer.outcome !== 'authorized') throw new Error(answer.outcome);
   return answer.authorizationId;
@@ -204,14 +211,16 @@ payment('what was answered is there after the process is killed', async (world) 
   const adapter = new URL('../../adapters/simulated/payment-gateway.js', import.meta.url).href;
   const system = new URL('../../adapters/system.js', import.meta.url).href;
   const script = `
+    import { writeSync } from 'node:fs';
     const { openSimulatedPaymentGateway } = await import(${JSON.stringify(adapter)});
     const { systemClock: clock, systemRandomness: randomness } = await import(${JSON.stringify(system)});
-    const gateway = openSimulatedPaymentGateway({ folder: ${JSON.stringify(world.folder)}, clock, randomness, latencyMs: 0, declineRate: 0, failureRate: 0, unknownRate: 0, actionUrl: '' });
+    const rates = { declineRate: 0, failureRate: 0, unknownRate: 0 };
+    const gateway = openSimulatedPaymentGateway({ folder: ${JSON.stringify(world.folder)}, clock, randomness, latencyMs: 0, actionUrl: '', ...rates });
     for (let i = 0; ; i++) {
       const { authorizationId } = await gateway.authorize({ key: 'k' + i, orderId: 'o1', amountMinor: 10, currency: 'GBP' });
-      require('node:fs').writeSync(1, i + ' ' + authorizationId + '\\n');
+      writeSync(1, i + ' ' + authorizationId + '\\n');
     }`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `import { createRequire } from 'node:module'; const require = createRequire(process.execPath); ${script}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   let said = '';
   for await (const chunk of child.stdout) {

@@ -1,0 +1,121 @@
+/** One stream read from its beginning: its chain, its order, its data, and its aggregate's rules after every event. */
+import { categoryOf, keyOf, type EventEnvelope, type EventSchema, type Message, type Position } from '../../domain/kernel.ts';
+import { ORDER_EVENTS, orderStream } from '../../domain/order/events.ts';
+import { brokenOrderRules } from '../../domain/order/rules.ts';
+import { PRODUCT_EVENTS } from '../../domain/product/product.ts';
+import { brokenStockRules, STOCK_EVENTS } from '../../domain/stock/stock.ts';
+import type { EventStore } from '../../ports/event-store.ts';
+import { orders, products, stocks } from '../../runtime/aggregates.ts';
+import { hashOf, NO_HASH } from '../../runtime/chain.ts';
+
+export type Violation = Readonly<{ stream: string; revision: number; sentence: string }>;
+/** `events`: read, up to the position that was asked for. */
+export type StreamReport = Readonly<{ events: number; violations: readonly Violation[] }>;
+
+/** Folds a stream and says what is wrong: after an event, and at the stream's end. */
+type Fold = Readonly<{ after(event: EventEnvelope): readonly string[]; end(): readonly string[] }>;
+type Kind = Readonly<{ schemas: Readonly<Record<string, EventSchema>>; fold(stream: string): Fold }>;
+
+/** The stock's rules look at every reservation, so they are checked this often and at the end. */
+const STOCK_RULES_EVERY = 100;
+
+const folding = <S, E extends Message>(
+  aggregate: { decider: { initial: S; evolve(state: S, event: EventEnvelope<E>): S }; read(event: EventEnvelope): EventEnvelope<E> },
+): ((event: EventEnvelope) => S) => {
+  let state = aggregate.decider.initial;
+  return (event) => (state = aggregate.decider.evolve(state, aggregate.read(event)));
+};
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  order: {
+    schemas: ORDER_EVENTS,
+    fold(stream) {
+      const next = folding(orders);
+      return {
+        after(event) {
+          const state = next(event);
+          const named = event.revision > 0 || orderStream(state.orderId) === stream ? [] : [`the order calls itself ${state.orderId}`];
+          return [...named, ...brokenOrderRules(state)];
+        },
+        end: () => [],
+      };
+    },
+  },
+  stock: {
+    schemas: STOCK_EVENTS,
+    fold() {
+      const next = folding(stocks);
+      let last: readonly string[] = [];
+      let state = stocks.decider.initial;
+      return {
+        after(event) {
+          state = next(event);
+          if (event.revision % STOCK_RULES_EVERY !== STOCK_RULES_EVERY - 1) return [];
+          return (last = brokenStockRules(state));
+        },
+        // What was broken at the last look and still is need not be told twice.
+        end: () => brokenStockRules(state).filter((sentence) => !last.includes(sentence)),
+      };
+    },
+  },
+  product: {
+    schemas: PRODUCT_EVENTS,
+    fold(stream) {
+      const next = folding(products);
+      return {
+        after(event) {
+          const state = next(event);
+          return event.revision > 0 || state.sku === keyOf(stream) ? [] : [`the product calls itself ${state.sku || 'nothing'}`];
+        },
+        end: () => [],
+      };
+    },
+  },
+};
+
+const invalidData = (schemas: Kind['schemas'], event: EventEnvelope): readonly string[] => {
+  const parsed = schemas[event.type]?.data.safeParse(event.data);
+  if (!parsed || parsed.success) return [];
+  const [issue] = parsed.error.issues;
+  return [`the data of ${event.type} is invalid: ${['data', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'unknown'}`];
+};
+
+/**
+ * Reads `stream` up to `until` and checks it. A fold that throws ends the folding, not the check of the chain. Streams of
+ * categories that are not known have their chain checked alone. At most `limit` violations are collected.
+ */
+export const checkStream = async (store: EventStore, stream: string, until: Position, limit: number): Promise<StreamReport> => {
+  const violations: Violation[] = [];
+  const category = categoryOf(stream);
+  const kind = Object.hasOwn(KINDS, category) ? KINDS[category] : undefined;
+  let fold = kind?.fold(stream);
+  let before: EventEnvelope | undefined;
+  let events = 0;
+  for await (const event of store.readStream(stream)) {
+    if (event.position > until) break;
+    const blame = (sentence: string): void => {
+      if (violations.length < limit) violations.push({ stream, revision: event.revision, sentence });
+    };
+    const [revision, hash, at] = before ? [before.revision + 1, hashOf(before), before.meta.at] : [0, NO_HASH, ''];
+    if (event.revision !== revision) blame(`revision ${event.revision} stands where ${revision} should`);
+    if (event.meta.previousHash !== hash) blame(before ? `previousHash is not the hash of revision ${before.revision}: one of the two was changed` : 'previousHash of the first event is not 64 zeros');
+    if (!(event.meta.at >= at)) blame(`it happened at ${event.meta.at}, before the event in front of it (${at})`);
+    if (before && event.position <= before.position) blame('it is stored in front of the event before it');
+    try {
+      if (kind && fold) {
+        // Read first: an unknown type or a newer version says so, and older data is brought to what the schema knows.
+        const broken = fold.after(event);
+        const data = event.schema === kind.schemas[event.type]?.version ? invalidData(kind.schemas, event) : [];
+        for (const sentence of [...data, ...broken]) blame(sentence);
+      }
+    } catch (error) {
+      if (kind) for (const sentence of invalidData(kind.schemas, event)) blame(sentence);
+      blame(`it cannot be folded: ${(error as Error).message}`);
+      fold = undefined;
+    }
+    before = event;
+    events += 1;
+  }
+  if (before && fold) for (const sentence of fold.end()) violations.push({ stream, revision: before.revision, sentence });
+  return { events, violations };
+};

@@ -1,0 +1,61 @@
+/** A whole shop in this process, on a folder of its own, with outsides that answer at once unless told. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { readEnvironment } from '../../compose/environment.ts';
+import { startServer, type RunningServer } from '../../compose/server.ts';
+import { openStores } from '../../compose/stores.ts';
+import type { EventEnvelope } from '../../domain/kernel.ts';
+import type { EventStore } from '../../ports/event-store.ts';
+import type { Log } from '../../ports/system.ts';
+import { clientOf, type Client } from './client.ts';
+
+export type Variables = Readonly<Record<string, string>>;
+export type Shop = Client & Readonly<{ folder: string; server: RunningServer; url: string; errors: readonly string[]; close(): Promise<void> }>;
+
+const FAST: Variables = { PORT: '0', SEED: 'none', SIM_PAYMENT_LATENCY_MS: '1', SIM_WAREHOUSE_LATENCY_MS: '5' };
+/** Longer than any test: what waits for it does not happen by itself. */
+export const NEVER_MS = '3600000';
+
+export const newFolder = (): string => mkdtempSync(join(tmpdir(), 'orderfold-flow-'));
+export const environmentOf = (folder: string, variables: Variables = {}) => readEnvironment({ ...FAST, DATA_DIR: folder, ...variables });
+
+/** Opens a shop on `folder`. Close it, or the test hangs. */
+export const openShop = async (folder: string, variables: Variables = {}): Promise<Shop> => {
+  const errors: string[] = [];
+  const log: Log = { info: () => undefined, warn: () => undefined, error: (fields, sentence) => void errors.push(`${sentence} ${JSON.stringify(fields)}`) };
+  const server = await startServer(environmentOf(folder, variables), { clock: systemClock, randomness: systemRandomness, log });
+  const url = server.url ?? '';
+  return { ...clientOf(url), folder, server, url, errors, close: server.close };
+};
+
+/** Runs `test` in a new shop, which is gone afterwards. */
+export const inShop = (variables: Variables, test: (shop: Shop) => Promise<void>) => async (): Promise<void> => {
+  const folder = newFolder();
+  try {
+    const shop = await openShop(folder, variables);
+    try {
+      await test(shop);
+    } finally {
+      await shop.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** What a stream of a shop that is closed holds. */
+export const readClosed = async (folder: string, read: (store: EventStore) => Promise<void>): Promise<void> => {
+  const stores = await openStores(environmentOf(folder), { lock: false });
+  try {
+    await read(stores.store);
+  } finally {
+    await stores.close();
+  }
+};
+export const streamOf = async (store: EventStore, stream: string): Promise<readonly EventEnvelope[]> => {
+  const events: EventEnvelope[] = [];
+  for await (const event of store.readStream(stream)) events.push(event);
+  return events;
+};
