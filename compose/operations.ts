@@ -1,10 +1,10 @@
 /** What operators see and do about consumers, parked events and views. */
 import type { Actor } from '../domain/kernel.ts';
 import type { Operations, ParkedItem } from '../api/index.ts';
-import type { Blocked, Bookkeeping } from '../ports/bookkeeping.ts';
+import type { Bookkeeping } from '../ports/bookkeeping.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Clock } from '../ports/system.ts';
-import { parkingEntry, type ParkingEntry } from '../runtime/blocked-streams.ts';
+import { discardParkedIn, parkingEntry, retryParkedIn, type ParkingEntry } from '../runtime/blocked-streams.ts';
 import type { RunningConsumer } from '../runtime/consume.ts';
 import type { RunningProjection } from '../runtime/project.ts';
 
@@ -26,31 +26,14 @@ export const createOperations = ({ books, eventLog, clock, running, projections,
     const { state: _state, dueAt: _dueAt, ...item } = blocked;
     return item;
   };
-  const now = (): string => clock.now().toISOString();
-
-  /** For a consumer that runs in another process: it sees what is written here within a second. */
-  const retryElsewhere = async (blocked: Blocked, actor: Actor): Promise<void> => {
-    const at = now();
-    await audit(parkingEntry('ParkedEventRetried', blocked, { actor, why: 'asked for by an operator', at }));
-    await books.block({ ...blocked, state: 'retrying', dueAt: at });
-  };
-  const discardElsewhere = async (blocked: Blocked, by: Readonly<{ actor: Actor; reason: string }>): Promise<void> => {
-    const at = now();
-    await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at }));
-    const { consumer, stream } = blocked;
-    if ((await books.dequeue(consumer, stream, blocked.event.id)) === 'empty') return;
-    const head = await books.head(consumer, stream);
-    if (head) await books.block({ ...blocked, event: head, attempts: 0, state: 'retrying', dueAt: at });
-  };
-
   const retry = async (id: string, actor: Actor): Promise<boolean> => {
     const blocked = await books.blocked(id);
     if (blocked?.state !== 'parked') return false;
     const here = running.get(blocked.consumer);
     if (here && here.status().state !== 'stopped') return here.retryParked(id, { actor, reason: 'asked for by an operator' });
-    const { queued: _queued, ...rest } = blocked;
-    await retryElsewhere(rest, actor);
-    return true;
+    // Its consumer runs in another process, which sees what is written here within a second.
+    await audit(parkingEntry('ParkedEventRetried', blocked, { actor, why: 'asked for by an operator', at: clock.now().toISOString() }));
+    return retryParkedIn(books, id, clock.now());
   };
 
   return {
@@ -81,9 +64,8 @@ export const createOperations = ({ books, eventLog, clock, running, projections,
         if (blocked?.state !== 'parked') return false;
         const here = running.get(blocked.consumer);
         if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
-        const { queued: _queued, ...rest } = blocked;
-        await discardElsewhere(rest, by);
-        return true;
+        await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at: clock.now().toISOString() }));
+        return discardParkedIn(books, id, clock.now());
       },
       async retryMatching(filter, actor) {
         let count = 0;

@@ -27,6 +27,8 @@ export type RunningServer = Readonly<{ url: string | undefined; dataFolder: stri
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
+/** How long answers that are under way hold up the end. */
+const ANSWER_MS = 10_000;
 
 const listen = (server: Server, host: string, port: number): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -39,11 +41,15 @@ const listen = (server: Server, host: string, port: number): Promise<string> =>
     });
   });
 
-const stopListening = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
+/** Requests that are being answered are; their connections are kept for no others, or they would hold up the end. */
+const stopListening = async (server: Server, clock: Clock): Promise<void> => {
+  const closed = new AbortController();
+  server.keepAliveTimeout = 1;
+  server.close(() => closed.abort());
+  server.closeIdleConnections();
+  await clock.sleep(ANSWER_MS, closed.signal);
+  server.closeAllConnections();
+};
 
 const authentication = (environment: Environment, secret: (name: string) => Buffer, clock: Clock): Authentication => {
   const { AUTH, JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_ROLE_CLAIM: roleClaim } = environment;
@@ -110,11 +116,14 @@ export const startServer = async (environment: Environment, system: System): Pro
         }
       },
     });
-    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, app);
+    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      if (stopping) response.setHeader('Connection', 'close');
+      app(request, response);
+    });
     const url = await listen(server, environment.HOST, environment.PORT);
     ends.push(() => {
       stopping = true;
-      return stopListening(server);
+      return stopListening(server, clock);
     });
     return { url, dataFolder: folder.path, seeded, close };
   } catch (error) {

@@ -1,8 +1,8 @@
 // Sets up what is missing (packages from the lockfile, the compiled code) and runs one of our programs in this process.
 // Plain JavaScript on purpose: it is what runs before anything is built.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -43,49 +43,71 @@ const fingerprint = () => {
   return hash.digest('hex');
 };
 
-/** One process sets up at a time; the others wait for it. The folder is taken over when its owner is gone. */
+/** One process sets up at a time; the others wait. A set-up that was killed leaves its mark behind: after ten minutes it counts as gone. */
 const alone = (work) => {
-  const lock = join(root, 'node_modules', '.orderfold-setup');
-  mkdirSync(dirname(lock), { recursive: true });
+  const mark = join(root, '.setting-up');
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let waitedMs = 0; ; waitedMs += 200) {
+  for (;;) {
     try {
-      mkdirSync(lock);
+      mkdirSync(mark);
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      if (waitedMs > 300_000 || (waitedMs > 0 && Date.now() - statSync(lock, { throwIfNoEntry: false })?.mtimeMs > 300_000)) rmdirSync(lock);
+      const since = statSync(mark, { throwIfNoEntry: false })?.mtimeMs;
+      const owner = since === undefined ? undefined : readOwner(mark);
+      if (since !== undefined && (Date.now() - since > 600_000 || (owner !== undefined && !alive(owner)))) rmSync(mark, { recursive: true, force: true });
       else Atomics.wait(pause, 0, 0, 200);
     }
   }
   try {
+    writeFileSync(join(mark, 'pid'), String(process.pid));
     work();
   } finally {
-    rmdirSync(lock, { recursive: false });
+    rmSync(mark, { recursive: true, force: true });
+  }
+};
+const readOwner = (mark) => {
+  try {
+    return Number(readFileSync(join(mark, 'pid'), 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+};
+const alive = (pid) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 };
 
 const stamp = join(root, 'build', '.fingerprint');
 const built = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
 
-if (!installed()) {
+const install = () => {
   console.error('orderfold: installing packages from the lockfile …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const { status } = spawnSync(npm, ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
-  if (status !== 0) fail('npm ci failed; see above.');
+  if (status !== 0) throw new Error('npm ci failed; see above.');
+};
+const build = () => {
+  console.error('orderfold: building …');
+  const before = fingerprint();
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error('the build failed; see above.');
+  writeFileSync(stamp, before);
+};
+if (!installed() || !built()) {
+  try {
+    alone(() => {
+      if (!installed()) install();
+      if (!built()) build();
+    });
+  } catch (error) {
+    fail(error.message);
+  }
 }
-if (!built())
-  alone(() => {
-    if (built()) return;
-    console.error('orderfold: building …');
-    const before = fingerprint();
-    try {
-      execFileSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root], { cwd: root, stdio: ['ignore', 2, 2] });
-    } catch {
-      fail('the build failed; see above.');
-    }
-    writeFileSync(stamp, before);
-  });
 
 if (program !== 'build') {
   process.setSourceMapsEnabled(true);

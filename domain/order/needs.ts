@@ -25,11 +25,7 @@ export const paymentNeed = (state: OrderState): PaymentNeed | undefined => {
     return { do: 'authorize', attempt: payment.attempt, amountMinor: payment.askedMinor, ...(payment.token === undefined ? {} : { token: payment.token }) };
   }
   const parcel = state.parcels.find(({ capture }) => capture === 'due');
-  if (parcel) {
-    // The latest: after a capture that failed the customer has paid anew.
-    const open = payment.authorizations.findLast((a) => a.state === 'open' && a.amountMinor - a.capturedMinor >= parcel.amountMinor);
-    return { do: 'capture', parcelId: parcel.parcelId, amountMinor: parcel.amountMinor, authorizationId: open?.authorizationId };
-  }
+  if (parcel) return { do: 'capture', parcelId: parcel.parcelId, amountMinor: parcel.amountMinor, authorizationId: parcel.authorizationId };
   const current = payment.authorizations.findLast((a) => a.state === 'open');
   const over = state.cancelled !== undefined || nothingWaits;
   const spare = payment.authorizations.find((a) => a.state === 'open' && a.amountMinor > a.capturedMinor && (over || a !== current));

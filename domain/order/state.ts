@@ -21,10 +21,13 @@ export type Payment = Readonly<{
   attempt: number; askedMinor: number; token?: string; actionUrl?: string; declined?: string;
   authorizations: readonly Authorization[];
 }>;
-/** `unheld`: units that the stock no longer held for the order when they left. */
+/**
+ * `unheld`: units that the stock no longer held for the order when they left. `authorizationId`: what it is captured from until
+ * that has definitely failed; a capture of unknown outcome is thus repeated, and never made a second time from another one.
+ */
 export type Parcel = Readonly<{
   shipmentId: string; parcelId: string; lines: readonly (LineQuantity & Readonly<{ unheld?: number | undefined }>)[]; dispatchedAt: string; deliveredAt?: string; carrier?: string; trackingNumber?: string;
-  amountMinor: number; capture: 'none' | 'due' | 'captured' | 'failed';
+  amountMinor: number; capture: 'none' | 'due' | 'captured' | 'failed'; authorizationId?: string;
 }>;
 /** `open`: units asked for that have neither left nor failed. */
 export type Shipment = Readonly<{ shipmentId: string; requestedAt: string; open: readonly LineQuantity[]; failed?: string }>;
@@ -200,7 +203,7 @@ const dispatched = (state: OrderState, data: OrderEventData['ShipmentDispatched'
     ...unlessAnswered(state, shipments),
     shipments,
     lines: changed,
-    parcels: [...state.parcels, { ...rest, lines, dispatchedAt: at, capture: data.amountMinor > 0 ? 'due' : 'none' }],
+    parcels: [...state.parcels, drawnOn(state.payment, state.parcels, { ...rest, lines, dispatchedAt: at, capture: data.amountMinor > 0 ? 'due' : 'none' })],
     since: { ...state.since, shipment: at, delivery: at },
   };
 };
@@ -219,6 +222,34 @@ const authorized = (payment: Payment, data: OrderEventData['PaymentAuthorized'])
     { authorizationId: data.authorizationId, attempt: data.attempt, amountMinor: data.amountMinor, capturedMinor: 0, state: 'open' },
   ],
 });
+
+/** The parcel with the latest authorization behind its present one that has enough left, parcels that are due from it deducted. */
+const drawnOn = (payment: Payment, parcels: readonly Parcel[], parcel: Parcel): Parcel => {
+  if (parcel.capture !== 'due') return parcel;
+  const { authorizationId, ...others } = parcel;
+  const tried = payment.authorizations.findIndex((a) => a.authorizationId === authorizationId);
+  const found = payment.authorizations.findLast((a, index) => {
+    const promised = sum(parcels, (p) => (p.capture === 'due' && p.authorizationId === a.authorizationId && p.parcelId !== parcel.parcelId ? p.amountMinor : 0));
+    return index > tried && a.state === 'open' && a.amountMinor - a.capturedMinor - promised >= parcel.amountMinor;
+  });
+  return found ? { ...others, authorizationId: found.authorizationId } : others;
+};
+
+/** What could not be captured, or had nothing to be captured from, is due from the new authorization. */
+const dueAgain = (payment: Payment, before: readonly Parcel[]): readonly Parcel[] => {
+  let parcels = before;
+  for (const parcel of before) {
+    if (parcel.capture !== 'failed' && (parcel.capture !== 'due' || parcel.authorizationId !== undefined)) continue;
+    const next = drawnOn(payment, parcels, { ...parcel, capture: 'due' });
+    parcels = parcels.map((p) => (p === parcel ? next : p));
+  }
+  return parcels;
+};
+
+const captureFailed = (payment: Payment, parcels: readonly Parcel[], parcel: Parcel): Parcel => {
+  const next = drawnOn(payment, parcels, parcel);
+  return next.authorizationId === undefined ? { ...parcel, capture: 'failed' } : next;
+};
 
 const hasOpen = (payment: Payment): boolean => payment.authorizations.some((a) => a.state === 'open' && a.amountMinor > a.capturedMinor);
 
@@ -271,11 +302,10 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     }
     case 'PaymentActionRequired':
       return { ...state, ...moved('payment'), payment: { ...state.payment, state: 'action_required', attempt: event.data.attempt, actionUrl: event.data.url } };
-    case 'PaymentAuthorized':
-      return {
-        ...state, ...moved('payment'), payment: authorized(state.payment, event.data),
-        parcels: mapWhere(state.parcels, (p) => p.capture === 'failed', (p) => ({ ...p, capture: 'due' })),
-      };
+    case 'PaymentAuthorized': {
+      const payment = authorized(state.payment, event.data);
+      return { ...state, ...moved('payment'), payment, parcels: dueAgain(payment, state.parcels) };
+    }
     case 'PaymentDeclined':
       return { ...state, ...moved('payment'), payment: endAttempt({ ...state.payment, attempt: event.data.attempt, declined: event.data.sentence }, 'declined') };
     case 'PaymentAuthorizationExpired':
@@ -338,7 +368,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       };
     }
     case 'PaymentCaptureFailed':
-      return { ...state, ...moved('payment'), parcels: mapWhere(state.parcels, (p) => p.parcelId === event.data.parcelId, (p) => ({ ...p, capture: 'failed' })) };
+      return { ...state, ...moved('payment'), parcels: mapWhere(state.parcels, (p) => p.parcelId === event.data.parcelId, (p) => captureFailed(state.payment, state.parcels, p)) };
     case 'PaymentVoided':
       return {
         ...state, ...moved('payment'),

@@ -102,6 +102,18 @@ test('the lock dies with its process, and one of several starters takes it over'
   }
 });
 
+test('two that found the same dead owner do not both take its place', async ({ folder }) => {
+  const first = child('lock', folder);
+  assert.is(await first.told(), 'locked');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => openDataFolder(folder, { lock: true })));
+  const locked = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  assert.is(locked.length, 1);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') assert.instance(outcome.reason, DataFolderError);
+  await locked[0]!.close();
+});
+
 test('processes that start together get the same keys', async ({ folder }) => {
   const both = await Promise.all([openDataFolder(folder, { lock: false }), openDataFolder(folder, { lock: false })]);
   assert.ok(both[0].masterKey().equals(both[1].masterKey()));

@@ -27,6 +27,16 @@ test('keys outlive the process, under the same master key alone', async ({ folde
   assert.instance(await vault.open(sealed).catch((error: unknown) => error), VaultUnavailable);
 });
 
+test('a key that somebody else replaced is used no more', async ({ folder }) => {
+  const [here, elsewhere] = [openLmdbVault({ folder, masterKey }), openLmdbVault({ folder, masterKey })];
+  const old = await here.seal('customer-1', 'old');
+  await elsewhere.erase('customer-1');
+  const anew = await elsewhere.seal('customer-1', 'new');
+  assert.is((await here.seal('customer-1', 'newer')).key, anew.key);
+  assert.equal([await here.open(old), await here.open(anew)], [ERASED, 'new']);
+  await Promise.all([here.close(), elsewhere.close()]);
+});
+
 test('processes that seal first at once share one key, and an erasure by one counts in all', async ({ folder }) => {
   const both = [child('seal', folder, 'x'), child('seal', folder, 'y')];
   await Promise.all(both.map((one) => one.told()));

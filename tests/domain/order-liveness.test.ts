@@ -59,7 +59,7 @@ const run = (seed: number, steps: number): void => {
 const liveness = suite('orders');
 
 liveness(`end once the world behaves (${RUNS} runs of up to ${STEPS} steps)`, () => {
-  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 0, max: STEPS }), run), { numRuns: RUNS });
+  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 0, max: STEPS }), run), { numRuns: RUNS, includeErrorInReport: true });
 });
 
 liveness('end in every way that there is', () => {

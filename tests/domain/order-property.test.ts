@@ -173,7 +173,7 @@ const run = (seed: number, length: number): void => {
 const property = suite('random histories of an order');
 
 property(`keep the rules after every event (${RUNS} of up to ${COMMANDS} commands)`, () => {
-  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), { numRuns: RUNS });
+  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), { numRuns: RUNS, includeErrorInReport: true });
 });
 
 property('reach every event', () => {

@@ -17,6 +17,7 @@ export type Client = Readonly<{
   /** Lists `sku` for 10.00 and receives `units` of it. */
   product(sku: string, units: number): Promise<void>;
   place(lines: readonly NewLine[], placing?: Placing): Promise<any>;
+  /** The order's document, not older than its history is now. */
   order(orderId: string): Promise<any>;
   /** A command on an order, by an operator unless told. */
   command(orderId: string, name: string, body: unknown, as?: string): Promise<any>;
@@ -28,6 +29,8 @@ export type Client = Readonly<{
   /** Waits until the order is closed and gives its document, folded from the stream itself. */
   closed(orderId: string): Promise<any>;
   stock(sku: string): Promise<any>;
+  /** Waits until the stock is at these levels: it hears of what has left after the order does. */
+  stocked(sku: string, levels: Readonly<{ onHand: number; reserved?: number; backordered?: number }>): Promise<void>;
 }>;
 
 export const CUSTOMER = 'ada';
@@ -76,9 +79,9 @@ export const clientOf = (url: string): Client => {
     assert.ok(status < 300, `${method} ${path}: ${status} ${text.slice(0, 500)}`);
     return body;
   };
-  const history: Client['history'] = async (orderId) => {
-    const items: any[] = [];
-    for (let cursor: string | null = '0'; cursor !== null; ) {
+  /** Adds to `items` what has happened since. */
+  const history = async (orderId: string, items: any[] = []): Promise<any[]> => {
+    for (let cursor: string | null = String(items.length); cursor !== null; ) {
       const page: any = await ok('GET', `/orders/${orderId}/history?limit=200&cursor=${cursor}`);
       items.push(...page.items);
       cursor = page.nextCursor;
@@ -86,10 +89,11 @@ export const clientOf = (url: string): Client => {
     return items;
   };
   const types: Client['types'] = async (orderId) => (await history(orderId)).map(({ type }) => type);
-  const order: Client['order'] = (orderId) => ok('GET', `/orders/${orderId}`);
+  const order: Client['order'] = async (orderId) => ok('GET', `/orders/${orderId}?atLeast=${(await history(orderId)).at(-1).revision}`);
+  const stock: Client['stock'] = (sku) => ok('GET', `/stock/${sku}`);
 
   return {
-    call, ok, history, types, order,
+    call, ok, history: (orderId) => history(orderId), types, order, stock,
     async product(sku, units) {
       await ok('PUT', `/catalogue/${sku}`, { body: { name: sku, price: { amountMinor: 1_000, currency: 'GBP' } } });
       if (units > 0) await ok('POST', `/stock/${sku}/receive`, { body: { quantity: units } });
@@ -99,16 +103,20 @@ export const clientOf = (url: string): Client => {
     command: (orderId, name, body, as = 'operator') => ok('POST', `/orders/${orderId}/${name}`, { as, body }),
     happened: (orderId, type) => until(`${type} of ${orderId}`, async () => (await types(orderId)).includes(type), WAIT_MS),
     async closed(orderId) {
+      const events: any[] = [];
       let last: any;
-      let said: readonly string[] = [];
       await until(`the end of order ${orderId}`, async () => {
-        const events = await history(orderId);
-        said = events.map(({ type }) => type);
-        last = events.findLast(({ type }) => type !== 'CustomerNotified');
+        last = (await history(orderId, events)).findLast(({ type }) => type !== 'CustomerNotified');
         return last?.type === 'OrderClosed';
-      }, WAIT_MS).catch((error: Error) => assert.unreachable(`${error.message}: ${said.join(' ')}`));
+      }, WAIT_MS).catch((error: Error) => assert.unreachable(`${error.message}: ${events.map(({ type }) => type).join(' ')}`));
       return ok('GET', `/orders/${orderId}?revision=${last.revision}`);
     },
-    stock: (sku) => ok('GET', `/stock/${sku}`),
+    async stocked(sku, { onHand, reserved = 0, backordered = 0 }) {
+      let found: any;
+      await until(`the levels of ${sku}`, async () => {
+        found = await stock(sku);
+        return found.onHand === onHand && found.reserved === reserved && found.backordered === backordered;
+      }, WAIT_MS).catch((error: Error) => assert.unreachable(`${error.message}: ${JSON.stringify(found)}`));
+    },
   };
 };

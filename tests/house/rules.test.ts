@@ -33,7 +33,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ports: ['domain', 'ports'],
   projections: ['domain', 'ports', 'projections'],
   consumers: ['domain', 'ports', 'consumers'],
-  runtime: ['domain', 'ports', 'runtime', 'lru-cache', 'canonicalize', 'cockatiel', 'node:crypto', 'node:events'],
+  runtime: ['domain', 'ports', 'runtime', 'lru-cache', 'canonicalize', 'node:crypto', 'node:events'],
   api: ['runtime', 'domain', 'ports', 'api', 'express', 'zod', 'jose', 'helmet', 'lru-cache', 'node:crypto', 'node:http', 'node:querystring', 'node:url'],
 };
 

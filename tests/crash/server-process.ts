@@ -1,0 +1,43 @@
+/** The real server in a process of its own, to be stopped and killed. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+
+export type Ended = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
+export type ServerProcess = Readonly<{
+  /** Where it serves; rejects with what it said if it ends first. */
+  url: Promise<string>;
+  ended: Promise<Ended>;
+  /** Sends a signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<Ended>;
+  /** What it wrote so far. */
+  output(): string;
+  errors(): string;
+}>;
+
+const MAIN = join(import.meta.dirname, '..', '..', 'main.js');
+
+/** Starts main.js with just these variables: what the tests' own environment says is not the server's. */
+export const startProcess = (variables: Readonly<Record<string, string>>): ServerProcess => {
+  const child: ChildProcess = spawn(process.execPath, ['--enable-source-maps', MAIN], { env: { PATH: process.env.PATH ?? '', ...variables }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [output, errors] = ['', ''];
+  child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const ended = new Promise<Ended>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
+  const url = new Promise<string>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      const found = /serving at (\S+) [\s\S]*Stop: /.exec(output)?.[1];
+      if (found) resolve(found);
+    });
+    void ended.then(() => reject(new Error(`the server ended before it served: ${errors}`)));
+  });
+  url.catch(() => undefined);
+  return {
+    url, ended,
+    end(signal) {
+      child.kill(signal);
+      return ended;
+    },
+    output: () => output,
+    errors: () => errors,
+  };
+};
