@@ -109,7 +109,19 @@ if (!installed() || !built()) {
   }
 }
 
+/**
+ * npm hands a SIGTERM to the shell between us and it, which ends without passing it on. Left without its parent, a program
+ * that npm started stops as if the signal had come to it.
+ */
+const stopWithNpm = () => {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 250).unref();
+};
+
 if (program !== 'build') {
+  if (process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32') stopWithNpm();
   process.setSourceMapsEnabled(true);
   const path = join(root, 'build', ...`${program === 'test' ? 'tests/run' : program}.js`.split('/'));
   process.argv = [process.argv[0], path, ...rest];

@@ -91,7 +91,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     assert.equal(await brokenAccounts(folder, stores, folded), []);
     const ended = [...folded.orders.values()];
     const cancelled = ended.filter((order) => order.cancelled).length;
-    console.log(`NOTE ${CRASHES} crashes: ${ended.length} orders, ${cancelled} of them cancelled; ${shoppers.repeated()} repeats; ${mails()} mails`);
+    console.log(`\nNOTE ${CRASHES} crashes: ${ended.length} orders, ${cancelled} of them cancelled; ${shoppers.repeated()} repeats; ${mails()} mails`);
     assert.ok(cancelled > 0 && cancelled < ended.length && shoppers.cancelled() > 0 && shoppers.repeated() > 0, 'the run tried all of it');
   } finally {
     await stores.close();
