@@ -35,7 +35,8 @@ const contextOf = (consumer: string, { event, step }: Cause): Context => ({
   ...(event.meta.traceparent === undefined ? {} : { traceparent: event.meta.traceparent }),
 });
 
-const ordersFor = (executor: Executor, name: () => string): Orders => ({
+/** Orders as the consumer called `name` commands them. */
+export const ordersFor = (executor: Executor, name: () => string): Orders => ({
   load: async (orderId) => (await executor.load(orders, orderStream(orderId))).state,
   async command(orderId, command, cause) {
     const done = await executor.execute(orders, orderStream(orderId), command, contextOf(name(), cause));
@@ -44,7 +45,7 @@ const ordersFor = (executor: Executor, name: () => string): Orders => ({
   },
 });
 
-const stocksFor = (executor: Executor, name: () => string): Stocks => ({
+export const stocksFor = (executor: Executor, name: () => string): Stocks => ({
   async command(sku, command, cause) {
     const done = await executor.execute(stocks, stockStream(sku), command, contextOf(name(), cause));
     return { state: done.state, events: done.ok ? done.events : [] };
@@ -77,7 +78,7 @@ export const auditTrail = (executor: Executor) => async ({ type, id, at, actor, 
   await executor.execute(operationsLog, operationsStream(at), { type, data }, { commandId: derivedUuid('parking', type, id, eventId, at), actor, causationId: eventId });
 };
 
-export type Consumption = Readonly<{ running: ReadonlyMap<string, RunningConsumer>; close(): Promise<void> }>;
+export type Consumption = Readonly<{ close(): Promise<void> }>;
 
 export type ConsumptionDeps = Readonly<{ executor: Executor; books: Bookkeeping; eventLog: EventLog; clock: Clock; randomness: Randomness; log: Log }> &
   Omit<ConsumerDeps, 'orders' | 'stocks' | 'deadlines' | 'onFailure' | 'inParallel'>;
@@ -93,10 +94,9 @@ const expiry = ({ executor, books, clock, log }: ConsumptionDeps): RunningSchedu
     },
   });
 
-/** Starts the consumers for which `wanted` says so, and with deadlines what expires orders. */
-export const startConsumers = async (deps: ConsumptionDeps, wanted: (name: string) => boolean): Promise<Consumption> => {
+/** Starts the consumers for which `wanted` says so, and with deadlines what expires orders; each stands in `running` once it runs. */
+export const startConsumers = async (deps: ConsumptionDeps, running: Map<string, RunningConsumer>, wanted: (name: string) => boolean): Promise<Consumption> => {
   const { executor, books, eventLog, clock, randomness, log, ...handed } = deps;
-  const running = new Map<string, RunningConsumer>();
   const schedules: RunningSchedule[] = [];
   for (const make of consumers) {
     const name = (): string => consumer.name;
@@ -109,7 +109,6 @@ export const startConsumers = async (deps: ConsumptionDeps, wanted: (name: strin
     if (consumer.name === 'deadlines') schedules.push(expiry(deps));
   }
   return {
-    running,
     async close() {
       await Promise.all([...running.values()].map((consumer) => consumer.close()));
       await Promise.all(schedules.map((schedule) => schedule.close()));

@@ -7,6 +7,10 @@ const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
 const secret = z.string().min(16, 'must be at least 16 characters');
 
+/** What the mailer takes as one sender; a name with commas in it stands in quotes. */
+const SENDER = /^((?:"[^"\r\n]*"|[^<>@,;:"\r\n]*) *<[^\s<>@,;:]+@[^\s<>@,;:]+>|[^\s<>@,;:]+@[^\s<>@,;:]+)$/;
+/** Variables whose value must not get into a log, not even when it is wrong. */
+const SECRET = /SECRET|KEY|PASSWORD|^SMTP_URL$/;
 const ROLE = /^(all|api|project|consume(:[a-z-]+)?)$/;
 
 const Variables = z.object({
@@ -39,7 +43,7 @@ const Variables = z.object({
   WAREHOUSE_SECRET: secret.optional(),
   PAYMENT_WEBHOOK_SECRET: secret.optional(),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
-  MAIL_FROM: z.string().min(3).default('orderfold <orders@localhost>'),
+  MAIL_FROM: z.string().regex(SENDER, 'must be one address, or a name with one: Shop <orders@example.org>').default('orderfold <orders@localhost>'),
   ANALYTICS_URL: url('https:', 'http:').optional(),
   SIM_PAYMENT_LATENCY_MS: whole(0, 3_600_000).default(50),
   SIM_PAYMENT_DECLINE_RATE: rate.default(0),
@@ -67,7 +71,8 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
   const parsed = Variables.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new EnvironmentError(`${issue?.path.join('.')} ${issue?.message} (it is ${JSON.stringify(given[String(issue?.path[0])])}).`);
+    const name = String(issue?.path[0]);
+    throw new EnvironmentError(`${name} ${issue?.message}${SECRET.test(name) ? '' : ` (it is ${JSON.stringify(given[name])})`}.`);
   }
   const environment = parsed.data;
   if (environment.AUTH === 'jwks')

@@ -5,12 +5,14 @@ import { createApi, devAuthentication, jwksAuthentication, type Authentication }
 import { projections } from '../projections/index.ts';
 import { catalogue } from '../projections/catalogue.ts';
 import { orderStatus } from '../projections/order-status.ts';
+import type { EventLog } from '../ports/event-log.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 import { createCheckout } from '../runtime/checkout.ts';
-import { createExecutor } from '../runtime/execute.ts';
+import type { RunningConsumer } from '../runtime/consume.ts';
+import { createExecutor, type Executor } from '../runtime/execute.ts';
 import { recordWarehouseNews } from '../runtime/news.ts';
 import { followPrices } from '../runtime/prices.ts';
-import { runProjection } from '../runtime/project.ts';
+import { runProjection, type RunningProjection } from '../runtime/project.ts';
 import { decimalDistance, storeLog } from '../runtime/store-log.ts';
 import { viewReader } from '../runtime/views.ts';
 import { auditTrail, startConsumers } from './consumers.ts';
@@ -18,7 +20,7 @@ import { seedDemo } from './demo.ts';
 import type { Environment } from './environment.ts';
 import { createOperations } from './operations.ts';
 import { openOutside } from './outside.ts';
-import { openStores } from './stores.ts';
+import { openStores, type Stores } from './stores.ts';
 
 export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
 /** `url` is undefined without the role api. `seeded`: products of the demo shop that this start listed. */
@@ -57,74 +59,110 @@ const authentication = (environment: Environment, secret: (name: string) => Buff
   return devAuthentication({ secret: secret('dev-auth'), clock });
 };
 
-/** Starts everything, the API last, or rejects with nothing left running. */
-export const startServer = async (environment: Environment, system: System): Promise<RunningServer> => {
+type Parts = Readonly<{ environment: Environment; system: System; stores: Stores; executor: Executor; eventLog: EventLog; following: Following }>;
+/** What runs beside the API; filled as it starts. */
+type Following = Readonly<{ consumers: Map<string, RunningConsumer>; projections: RunningProjection[] }>;
+
+const startApi = async ({ environment, system, stores, executor, eventLog, following }: Parts) => {
   const { clock, randomness, log } = system;
+  const { store, books, reads, vault, folder } = stores;
+  const prices = await followPrices(store, executor, log);
+  const { CURRENCY: currency, TAX_RATE: taxRate, SHIPPING_FLAT_MINOR: shippingFlatMinor, SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor } = environment;
+  const checkout = createCheckout({ store, executor, vault, prices, clock, currency, expiryMs: environment.ORDER_EXPIRY_MS, rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor } });
+  const { WAREHOUSE_SECRET, PAYMENT_WEBHOOK_SECRET } = environment;
+  let stopping = false;
+  const app = createApi({
+    store, executor, vault, clock, randomness, log, checkout, prices, currency,
+    orderStatus: viewReader(reads, orderStatus, clock),
+    catalogue: viewReader(reads, catalogue, clock),
+    auth: authentication(environment, folder.secret, clock),
+    webhooks: {
+      ...(WAREHOUSE_SECRET === undefined ? {} : { warehouseSecret: WAREHOUSE_SECRET }),
+      ...(PAYMENT_WEBHOOK_SECRET === undefined ? {} : { paymentSecret: PAYMENT_WEBHOOK_SECRET }),
+    },
+    operations: createOperations({ books, eventLog, clock, running: following.consumers, projections: following.projections, audit: auditTrail(executor) }),
+    async ready() {
+      if (stopping) return { ok: false, why: 'The server is stopping.' };
+      try {
+        await store.tail();
+        return { ok: true };
+      } catch {
+        return { ok: false, why: 'The event store cannot be reached.' };
+      }
+    },
+  });
+  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    if (stopping) response.setHeader('Connection', 'close');
+    app(request, response);
+  });
+  try {
+    const url = await listen(server, environment.HOST, environment.PORT);
+    return {
+      url,
+      close: () => prices.close(),
+      stopListening() {
+        stopping = true;
+        return stopListening(server, clock);
+      },
+    };
+  } catch (error) {
+    await prices.close();
+    throw error;
+  }
+};
+
+/** Starts the views and consumers that this process has, and answers how to end them. */
+const startFollowing = async ({ environment, system, stores, executor, eventLog, following, has }: Parts & Readonly<{ has(role: string): boolean }>) => {
+  const { clock, randomness, log } = system;
+  const { store, books, reads, vault, folder } = stores;
+  const outside = openOutside(environment, folder, system);
+  if (has('project')) following.projections.push(...projections.map((projection) => runProjection({ store, reads, clock, log }, projection)));
+  const wanted = (name: string): boolean => has('consume') || has(`consume:${name}`);
+  const consumption = await startConsumers({ executor, books, eventLog, clock, randomness, log, vault, ...outside }, following.consumers, wanted);
+  if (following.consumers.has('warehouse')) {
+    outside.warehouse.setReport(async (news) => {
+      const recorded = await recordWarehouseNews({ executor, clock }, news);
+      if (!recorded.ok) log.error({ orderId: news.orderId, newsId: news.newsId, code: recorded.reason.code }, 'an order refused what the warehouse reported');
+    });
+    outside.warehouse.start();
+  }
+  return async (): Promise<void> => {
+    await outside.warehouse.stop();
+    await consumption.close();
+    await Promise.all(following.projections.map((projection) => projection.close()));
+    await outside.close();
+  };
+};
+
+/** Starts everything, the API first, or rejects with nothing left running. */
+export const startServer = async (environment: Environment, system: System): Promise<RunningServer> => {
+  const { clock, log } = system;
   const { ROLES } = environment;
   const has = (role: string): boolean => ROLES.includes('all') || ROLES.includes(role);
   const stores = await openStores(environment, { lock: true });
-  // Ended in reverse: first what takes work in, last the stores.
+  // First no more requests come in, then the rest ends in reverse, the stores last.
+  const first: (() => Promise<void>)[] = [];
   const ends: (() => Promise<void>)[] = [stores.close];
   const close = async (): Promise<void> => {
+    for (const end of first.splice(0)) await end();
     for (let end = ends.pop(); end; end = ends.pop()) await end();
   };
   try {
-    const { store, books, reads, vault, folder } = stores;
+    const { store, books, folder } = stores;
     const executor = createExecutor({ store, books, clock, log });
     const seeded = environment.SEED === 'demo' && (await store.tail()) === undefined ? await seedDemo(executor, environment.CURRENCY) : 0;
     const eventLog = storeLog({ store, books, clock, log, distance: decimalDistance(1) });
 
-    const outside = openOutside(environment, folder, system);
-    ends.push(outside.close);
-    const running = has('project') ? projections.map((projection) => runProjection({ store, reads, clock, log }, projection)) : [];
-    ends.push(async () => void (await Promise.all(running.map((projection) => projection.close()))));
-    const consumption = await startConsumers({ executor, books, eventLog, clock, randomness, log, vault, ...outside }, (name) => has('consume') || has(`consume:${name}`));
-    ends.push(consumption.close);
-    if (consumption.running.has('warehouse')) {
-      outside.warehouse.setReport(async (news) => {
-        const recorded = await recordWarehouseNews({ executor, clock }, news);
-        if (!recorded.ok) log.error({ orderId: news.orderId, newsId: news.newsId, code: recorded.reason.code }, 'an order refused what the warehouse reported');
-      });
-      outside.warehouse.start();
-      ends.push(() => outside.warehouse.stop());
+    // Requests are served before the followers start: with a long history to catch up with they keep the process busy.
+    const following: Following = { consumers: new Map(), projections: [] };
+    let url: string | undefined;
+    if (has('api')) {
+      const api = await startApi({ environment, system, stores, executor, eventLog, following });
+      ends.push(api.close);
+      url = api.url;
+      first.push(api.stopListening);
     }
-
-    if (!has('api')) return { url: undefined, dataFolder: folder.path, seeded, close };
-    const prices = await followPrices(store, executor, log);
-    ends.push(() => prices.close());
-    const { CURRENCY: currency, TAX_RATE: taxRate, SHIPPING_FLAT_MINOR: shippingFlatMinor, SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor } = environment;
-    const checkout = createCheckout({ store, executor, vault, prices, clock, currency, expiryMs: environment.ORDER_EXPIRY_MS, rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor } });
-    const { WAREHOUSE_SECRET, PAYMENT_WEBHOOK_SECRET } = environment;
-    let stopping = false;
-    const app = createApi({
-      store, executor, vault, clock, randomness, log, checkout, prices, currency,
-      orderStatus: viewReader(reads, orderStatus, clock),
-      catalogue: viewReader(reads, catalogue, clock),
-      auth: authentication(environment, folder.secret, clock),
-      webhooks: {
-        ...(WAREHOUSE_SECRET === undefined ? {} : { warehouseSecret: WAREHOUSE_SECRET }),
-        ...(PAYMENT_WEBHOOK_SECRET === undefined ? {} : { paymentSecret: PAYMENT_WEBHOOK_SECRET }),
-      },
-      operations: createOperations({ books, eventLog, clock, running: consumption.running, projections: running, audit: auditTrail(executor) }),
-      async ready() {
-        if (stopping) return { ok: false, why: 'The server is stopping.' };
-        try {
-          await store.tail();
-          return { ok: true };
-        } catch {
-          return { ok: false, why: 'The event store cannot be reached.' };
-        }
-      },
-    });
-    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-      if (stopping) response.setHeader('Connection', 'close');
-      app(request, response);
-    });
-    const url = await listen(server, environment.HOST, environment.PORT);
-    ends.push(() => {
-      stopping = true;
-      return stopListening(server, clock);
-    });
+    ends.push(await startFollowing({ environment, system, stores, executor, eventLog, following, has }));
     return { url, dataFolder: folder.path, seeded, close };
   } catch (error) {
     await close();

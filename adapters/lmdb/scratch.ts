@@ -24,6 +24,8 @@ const LAST = '\u{10ffff}';
 export const openScratch = (folder: string): Scratch => {
   mkdirSync(folder, { recursive: true });
   const db = open<unknown, (string | number)[]>({ path: join(folder, 'scratch.mdb'), noSync: true, noMetaSync: true, noMemInit: true, cache: false });
+  // Open files outlive their names where the system allows that: then nothing is left behind by a process that is killed.
+  if (process.platform !== 'win32') rmSync(folder, { recursive: true, force: true });
   return {
     get: <V>(key: ScratchKey) => db.get([...key]) as V | undefined,
     write(changes) {

@@ -2,6 +2,8 @@
 import type { Sealed, Stamped } from '../kernel.ts';
 import { allocate, amountOfFirst } from '../money.ts';
 import type { LineQuantity, OrderEvent, OrderEventData, ShortagePolicy, Totals } from './events.ts';
+import { authorized, captureFailed, drawnOn, dueAgain, endAttempt, endAuthorization } from './payment.ts';
+import { cancelUnits, mapWhere, onLines, sum, take, without, withoutSurplus } from './units.ts';
 
 /**
  * ordered = pending + reserved + backordered + dispatched + cancelled; returned ≤ dispatched.
@@ -66,7 +68,6 @@ export const initialOrder: OrderState = {
   shipments: [], parcels: [], captures: [], refunds: [], returns: [], notified: [], since: {}, commands: {},
 };
 
-const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
 export const isPlaced = (state: OrderState): boolean => state.revision >= 0;
 export const authorizedMinor = (state: OrderState): number => sum(state.payment.authorizations, (a) => a.amountMinor);
 export const capturedMinor = (state: OrderState): number => sum(state.captures, (c) => c.amountMinor);
@@ -107,60 +108,11 @@ export const isSettled = (state: OrderState): boolean =>
   securedMinor(state) === 0 &&
   state.refunds.every((refund) => refund.state !== 'requested');
 
-const onLines = (state: OrderState, changes: readonly LineQuantity[], change: (line: Line, quantity: number) => Line): readonly Line[] => {
-  const quantities = new Map<string, number>();
-  for (const { lineId, quantity } of changes) quantities.set(lineId, (quantities.get(lineId) ?? 0) + quantity);
-  return state.lines.map((line) => {
-    const quantity = quantities.get(line.lineId);
-    return quantity === undefined ? line : change(line, quantity);
-  });
-};
-
-/** Takes `quantity` out of the named counts in their order and never below 0. */
-const take = (line: Line, quantity: number, from: readonly ('pending' | 'reserved' | 'backordered' | 'cancelled')[]): Line => {
-  const counts = { pending: line.pending, reserved: line.reserved, backordered: line.backordered, cancelled: line.cancelled };
-  for (const name of from) {
-    const units = Math.min(quantity, counts[name]);
-    counts[name] -= units;
-    quantity -= units;
-  }
-  return { ...line, ...counts };
-};
-
-const without = (open: readonly LineQuantity[], left: readonly LineQuantity[]): LineQuantity[] =>
-  open
-    .map((line) => ({ ...line, quantity: line.quantity - sum(left, (l) => (l.lineId === line.lineId ? l.quantity : 0)) }))
-    .filter((line) => line.quantity > 0);
-
-/** Takes `surplus` off what is open, the latest shipment first. */
-const withoutSurplus = (shipments: readonly Shipment[], surplus: readonly LineQuantity[]): readonly Shipment[] => {
-  const left = new Map(surplus.map((line) => [line.lineId, line.quantity]));
-  return shipments
-    .toReversed()
-    .map((shipment) => ({
-      ...shipment,
-      open: shipment.open.flatMap((line) => {
-        const units = Math.min(line.quantity, left.get(line.lineId) ?? 0);
-        left.set(line.lineId, (left.get(line.lineId) ?? 0) - units);
-        return units === line.quantity ? [] : [{ ...line, quantity: line.quantity - units }];
-      }),
-    }))
-    .toReversed();
-};
-
 /** A cancellation that the warehouse was asked for is answered once no shipment is open. */
 const unlessAnswered = (state: OrderState, shipments: readonly Shipment[]): OrderState => {
   const { cancellationRequested, ...others } = state;
   return cancellationRequested && shipments.some((s) => s.open.length > 0) ? state : others;
 };
-
-const cancelUnits = (line: Line, quantity: number): Line => ({
-  ...take(line, quantity, ['backordered', 'pending', 'reserved']),
-  cancelled: line.cancelled + quantity,
-});
-
-const mapWhere = <T>(items: readonly T[], matches: (item: T) => boolean, change: (item: T) => T): readonly T[] =>
-  items.map((item) => (matches(item) ? change(item) : item));
 
 const placed = (state: OrderState, data: OrderEventData['OrderPlaced'], at: string): OrderState => {
   const { lines, payment, ...rest } = data;
@@ -210,58 +162,6 @@ const dispatched = (state: OrderState, data: OrderEventData['ShipmentDispatched'
 
 /** Of `quantity` units that leave, those that are paid for: units that had been cancelled go free. */
 export const chargeable = (state: OrderState, line: Line, quantity: number): number => (state.cancelled ? 0 : Math.min(quantity, waiting(line)));
-
-const inProgress = (payment: Payment): boolean => payment.state === 'working' || payment.state === 'action_required';
-
-const authorized = (payment: Payment, data: OrderEventData['PaymentAuthorized']): Payment => ({
-  ...payment,
-  // A late answer to an earlier attempt does not answer the one under way.
-  state: inProgress(payment) && data.attempt < payment.attempt ? payment.state : 'authorized',
-  authorizations: [
-    ...payment.authorizations.filter((a) => a.authorizationId !== data.authorizationId),
-    { authorizationId: data.authorizationId, attempt: data.attempt, amountMinor: data.amountMinor, capturedMinor: 0, state: 'open' },
-  ],
-});
-
-/** The parcel with the latest authorization behind its present one that has enough left, parcels that are due from it deducted. */
-const drawnOn = (payment: Payment, parcels: readonly Parcel[], parcel: Parcel): Parcel => {
-  if (parcel.capture !== 'due') return parcel;
-  const { authorizationId, ...others } = parcel;
-  const tried = payment.authorizations.findIndex((a) => a.authorizationId === authorizationId);
-  const found = payment.authorizations.findLast((a, index) => {
-    const promised = sum(parcels, (p) => (p.capture === 'due' && p.authorizationId === a.authorizationId && p.parcelId !== parcel.parcelId ? p.amountMinor : 0));
-    return index > tried && a.state === 'open' && a.amountMinor - a.capturedMinor - promised >= parcel.amountMinor;
-  });
-  return found ? { ...others, authorizationId: found.authorizationId } : others;
-};
-
-/** What could not be captured, or had nothing to be captured from, is due from the new authorization. */
-const dueAgain = (payment: Payment, before: readonly Parcel[]): readonly Parcel[] => {
-  let parcels = before;
-  for (const parcel of before) {
-    if (parcel.capture !== 'failed' && (parcel.capture !== 'due' || parcel.authorizationId !== undefined)) continue;
-    const next = drawnOn(payment, parcels, { ...parcel, capture: 'due' });
-    parcels = parcels.map((p) => (p === parcel ? next : p));
-  }
-  return parcels;
-};
-
-const captureFailed = (payment: Payment, parcels: readonly Parcel[], parcel: Parcel): Parcel => {
-  const next = drawnOn(payment, parcels, parcel);
-  return next.authorizationId === undefined ? { ...parcel, capture: 'failed' } : next;
-};
-
-const hasOpen = (payment: Payment): boolean => payment.authorizations.some((a) => a.state === 'open' && a.amountMinor > a.capturedMinor);
-
-/** Ends an authorization; the payment with it, unless another one is open or is being asked for. */
-const endAuthorization = (payment: Payment, authorizationId: string, end: 'voided' | 'expired'): Payment => {
-  const authorizations = mapWhere(payment.authorizations, (a) => a.authorizationId === authorizationId && a.state === 'open', (a) => ({ ...a, state: end }));
-  const next = { ...payment, authorizations };
-  return payment.state === 'authorized' && !hasOpen(next) ? { ...next, state: end } : next;
-};
-
-/** An attempt came to nothing; an earlier one's authorization may have come late and stand. */
-const endAttempt = (payment: Payment, end: 'voided' | 'declined'): Payment => ({ ...payment, state: hasOpen(payment) ? 'authorized' : end });
 
 const holdEnded = (state: OrderState, hold: string, at: string): OrderState => {
   const holds = state.holds.filter((h) => h.hold !== hold);

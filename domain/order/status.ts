@@ -48,7 +48,7 @@ const stockStep = (state: OrderState): Omit<StepStatus, 'step' | 'since'> => {
 const paymentStep = (state: OrderState): Omit<StepStatus, 'step' | 'since'> => {
   const { payment } = state;
   if (state.parcels.some((parcel) => parcel.capture === 'failed')) return { state: 'failed', sentence: 'Your card could not be charged. Please pay with another card.', actions: ['payment'] };
-  if (state.captures.length > 0) return { state: 'done', sentence: 'Your card has been charged for what was sent.', actions: [] };
+  if (state.captures.length > 0 && (payment.state === 'authorized' || dueMinor(state) === 0)) return { state: 'done', sentence: 'Your card has been charged for what was sent.', actions: [] };
   if (state.cancelled) return { state: payment.state === 'declined' ? 'failed' : 'skipped', sentence: payment.state === 'declined' ? 'The payment was declined.' : 'You have not been charged.', actions: [] };
   switch (payment.state) {
     case 'working':
@@ -79,6 +79,7 @@ const shipmentStep = (state: OrderState): Omit<StepStatus, 'step' | 'since'> => 
   if (!state.confirmedAt) return { state: 'waiting', sentence: 'Your order is sent once stock and payment are settled.', actions: [...actions, 'address'] };
   const expectedBy = after(state.confirmedAt, EXPECTED_MS.dispatch);
   if (sent > 0) return { state: 'working', sentence: 'A part has been sent; the rest follows.', actions };
+  if (state.lines.every((line) => line.reserved === 0)) return { state: 'waiting', sentence: 'What is on back-order is sent as soon as it arrives.', actions };
   if (openShipments(state).length > 0) return { state: 'working', expectedBy, sentence: 'The warehouse is packing your order.', actions: ['cancel'] };
   return { state: 'working', expectedBy, sentence: 'The warehouse is about to pack your order.', actions: state.shipments.length > 0 ? actions : [...actions, 'address'] };
 };

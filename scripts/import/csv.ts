@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { parse, type CsvError } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 
 /** The file as a whole cannot be taken: no CSV, cut off, a column missing. Nothing was taken from it. */
 export class BadFile extends Error {
@@ -29,11 +29,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
 };
 
 const badFile = (file: string, error: unknown): unknown => {
-  const { code, message, lines } = error as Partial<CsvError> & { code?: string; message?: string };
-  if (error instanceof BadFile || code === undefined) return error;
-  const known = SENTENCES[code];
-  if (known === undefined && !code.startsWith('CSV_')) return error;
-  const where = code.startsWith('CSV_') && lines !== undefined ? ` (near line ${lines})` : '';
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known = code === undefined ? undefined : SENTENCES[code];
+  if (known === undefined && !(error instanceof CsvError)) return error;
+  const where = error instanceof CsvError && error.lines !== undefined ? ` (near line ${String(error.lines)})` : '';
   return new BadFile(`${file}: ${known ?? `it is not CSV: ${message}`}${where}. Nothing was taken from it.`);
 };
 

@@ -24,8 +24,11 @@ export const openRejects = (file: string, header: Header): Rejects => {
     if (!stream.write(`${csvLine(cells)}\n`)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
   };
   void line(['row', 'code', 'sentence', ...header]);
+  // A row with too few or too many cells does not make this file crooked, too.
+  const cellsOf = ({ cells, complete }: Row): readonly string[] =>
+    complete ? cells : header.map((_, index) => (index === header.length - 1 ? cells.slice(index).join(',') : (cells[index] ?? '')));
   return {
-    write: (row, { code, sentence }) => line([String(row.row), code, sentence, ...row.cells]),
+    write: (row, { code, sentence }) => line([String(row.row), code, sentence, ...cellsOf(row)]),
     async close() {
       if (broken) throw broken;
       stream.end();

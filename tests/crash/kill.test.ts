@@ -10,7 +10,7 @@ import { until } from '../fake-clock.ts';
 import { clientOf } from '../flow/client.ts';
 import { brokenAccounts, foldAll } from './accounts.ts';
 import { customers, dice, HOT_SKU } from './customers.ts';
-import { startProcess } from './server-process.ts';
+import { startProcess, type ServerProcess } from './server-process.ts';
 
 const test = suite('crash: kill -9');
 const CRASHES = Number(process.env.CRASHES ?? 12);
@@ -24,11 +24,16 @@ const VARIABLES = {
   PORT: '0', SEED: 'demo', LOG_LEVEL: 'error', SIM_PAYMENT_LATENCY_MS: '5', SIM_WAREHOUSE_LATENCY_MS: '20', SIM_PAYMENT_UNKNOWN_RATE: '0.1', SIM_PAYMENT_FAILURE_RATE: '0.05',
 };
 
+let running: ServerProcess | undefined;
+// A test that failed must not leave its server behind, or the run hangs.
+test.after.each(async () => void (await running?.end('SIGKILL')));
+
 test(`killed ${CRASHES} times at any moment, it loses no order, charges and sends once, and comes to rest`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-crash-'));
   const variables = { ...VARIABLES, DATA_DIR: folder };
   const roll = dice(SEED);
   let token = '';
+  const start = (): ServerProcess => (running = startProcess(variables));
   const shoppers = customers(roll, () => token);
   const mails = (): number => {
     try {
@@ -39,7 +44,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
   };
 
   for (let crash = 0; crash < CRASHES; crash++) {
-    const server = startProcess(variables);
+    const server = start();
     const url = await server.url;
     if (crash === 0) {
       const client = clientOf(url);
@@ -61,7 +66,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     assert.is((await server.ended).signal, 'SIGKILL', server.errors());
   }
 
-  const server = startProcess(variables);
+  const server = start();
   const client = clientOf(await server.url);
   await shoppers.settle(await server.url);
   await client.ok('POST', `/stock/${HOT_SKU}/receive`, { body: { quantity: 10_000 } });
@@ -88,7 +93,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     const folded = await foldAll(stores);
     for (const orderId of shoppers.acknowledged.keys()) assert.ok(folded.orders.has(orderId));
     assert.is(folded.orders.size, shoppers.acknowledged.size, 'every order was acknowledged in the end, and none was placed twice');
-    assert.equal(await brokenAccounts(folder, stores, folded), []);
+    assert.equal(await brokenAccounts(folder, stores, folded), [], `the books of ${folder}`);
     const ended = [...folded.orders.values()];
     const cancelled = ended.filter((order) => order.cancelled).length;
     console.log(`\nNOTE ${CRASHES} crashes: ${ended.length} orders, ${cancelled} of them cancelled; ${shoppers.repeated()} repeats; ${mails()} mails`);

@@ -243,6 +243,28 @@ capturing('after the goods came back gives the money back', () => {
   assert.is(refundingMinor(paid.state), 3_000);
 });
 
+capturing('promises an authorization to no more parcels than it covers', () => {
+  const failed = requested().and(dispatch('P', { 1: 1 })).and(dispatch('Q', { 1: 2 })).and(['RecordVoid', { authorizationId: 'A' }]);
+  const both = failed.and(['RecordCaptureFailure', { parcelId: 'P', code: 'x', sentence: 'x' }]).and(['RecordCaptureFailure', { parcelId: 'Q', code: 'x', sentence: 'x' }]);
+  const less = both.and(['RetryPayment', {}]).and(authorize('B', 2_500, 2));
+  assert.equal(less.state.parcels.map((p) => [p.parcelId, p.capture, p.authorizationId]), [['P', 'due', 'B'], ['Q', 'due', undefined]]);
+  assert.equal(paymentNeed(less.and(captured('P', 1_500, 'B')).state), { do: 'capture', parcelId: 'Q', amountMinor: 2_000, authorizationId: undefined });
+});
+
+capturing('of unknown outcome stays with its authorization until that has failed', () => {
+  const lapsed = requested().and(dispatch('P', { 1: 1 })).and(['RecordAuthorizationExpired', { authorizationId: 'A' }]).and(authorize('B', 8_500, 2));
+  assert.equal(paymentNeed(lapsed.state), { do: 'capture', parcelId: 'P', amountMinor: 1_500, authorizationId: 'A' });
+  const failed = lapsed.and(['RecordCaptureFailure', { parcelId: 'P', code: 'expired', sentence: 'Expired.' }]);
+  assert.equal(paymentNeed(failed.state), { do: 'capture', parcelId: 'P', amountMinor: 1_500, authorizationId: 'B' });
+});
+
+capturing('asks for no authorization when nothing is left to pay', () => {
+  const asking = requested().and(dispatch('P', { 1: 3 })).and(captured('P', 3_500)).and(['RecordAuthorizationExpired', { authorizationId: 'A' }]);
+  assert.equal(paymentNeed(asking.state), { do: 'authorize', attempt: 2, amountMinor: 5_000, token: 'tok' });
+  const over = asking.and(['RecordShipmentFailure', { shipmentId: SHIPMENT, reason: 'lost' }]);
+  assert.equal(paymentNeed(over.state), { do: 'abandon', attempt: 2 });
+});
+
 capturing('from an authorization that was voided meanwhile is recorded', () => {
   const odd = requested().and(dispatch('P', { 1: 1 })).and(['RecordVoid', { authorizationId: 'A' }]);
   odd.when(captured('P', 1_500)).thenTypes('PaymentCaptured');

@@ -1,9 +1,12 @@
 /**
  * A simulated outside for the pure aggregates: gateway, warehouse, stock and people, answering what orders need in random
- * order, with faults while `faults` is on. It keeps its own books (what was charged, what lies on the shelf) to compare with.
+ * order, with faults while `faults` is on. Each acts only when woken by an event that its consumer handles. The world keeps its own books (what was charged, what lies on the shelf) to compare with.
  */
 import * as assert from 'uvu/assert';
-import { type Stamped } from '../../domain/kernel.ts';
+import { inventory as inventoryConsumer } from '../../consumers/inventory/index.ts';
+import { payment as paymentConsumer } from '../../consumers/payment/index.ts';
+import { warehouse as warehouseConsumer } from '../../consumers/warehouse/index.ts';
+import type { Stamped } from '../../domain/kernel.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import type { OrderEvent, OrderEventData } from '../../domain/order/events.ts';
 import { paymentNeed, stockNeeds, warehouseNeeds, type PaymentNeed } from '../../domain/order/needs.ts';
@@ -16,6 +19,15 @@ import { at, stamp } from './scenario.ts';
 
 type Hold = { orderId: string; key: string; amountMinor: number; capturedMinor: number; state: 'open' | 'action' | 'ended' };
 type Shipment = { orderId: string; open: Map<string, number>; state: 'packing' | 'over' };
+
+/** Which events wake whom; taken from the consumers, so that one that is not woken for what an order needs is found out. */
+const WOKEN_BY = {
+  payment: new Set(paymentConsumer({} as never).handles.types),
+  inventory: new Set(inventoryConsumer({} as never).handles.types),
+  warehouse: new Set(warehouseConsumer({} as never).handles.types),
+} as const;
+type Name = keyof typeof WOKEN_BY;
+const NAMES = Object.keys(WOKEN_BY) as Name[];
 
 export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) => {
   const orders = new Map<string, OrderState>();
@@ -30,6 +42,7 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
   const shipments = new Map<string, Shipment>();
   /** News of filled back-orders on its way to the orders. */
   const fills: { reservationId: string; quantity: number }[] = [];
+  const woken = new Set<string>();
   let now = 0;
   let ids = 0;
   let faults = true;
@@ -46,6 +59,7 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     for (const event of decision.events) {
       state = order.evolve(state, { ...event, meta: stamped.meta } as Stamped<OrderEvent>);
       assert.equal(brokenOrderRules(state), [], `${event.type} by ${command.type}`);
+      for (const name of NAMES) if (WOKEN_BY[name].has(event.type)) woken.add(`${name}/${orderId}`);
     }
     orders.set(orderId, state);
     return true;
@@ -146,7 +160,6 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
 
   const leftThroughStock = (state: OrderState, lineId: string): number =>
     state.parcels.reduce((total, parcel) => total + parcel.lines.reduce((n, l) => n + (l.lineId === lineId ? l.quantity - (l.unheld ?? 0) : 0), 0), 0);
-  const reserving = new Map<string, ReturnType<typeof stockNeeds>>();
   const inventory = (orderId: string): boolean => {
     const state = stateOf(orderId);
     // What left is told first: units of parcels that the reservation still counts.
@@ -158,11 +171,9 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     const toReserve = needs.filter((need) => need.do === 'reserve');
     if (toReserve.length > 0) {
       const onShortage = state.onShortage === 'cancelOrder' ? 'none' : state.onShortage === 'cancelLines' ? 'partial' : 'backorder';
-      if (!reserving.has(orderId)) {
-        for (const { lineId, sku, quantity } of toReserve) stockCommand(sku, { type: 'ReserveUnits', data: { reservationId: reservationId(orderId, lineId), quantity, onShortage } });
-        // The process dies before the order hears of it, people go on, and it is repeated.
-        if (faulty(0.3)) return true;
-      }
+      for (const { lineId, sku, quantity } of toReserve) stockCommand(sku, { type: 'ReserveUnits', data: { reservationId: reservationId(orderId, lineId), quantity, onShortage } });
+      // The process dies before the order hears of it, people go on, and it is repeated.
+      if (faulty(0.3)) return true;
       const lines = toReserve.map(({ lineId, sku, quantity }) => {
         const { reserved, backordered } = reservationIn(stocks.get(sku) ?? stock.initial, reservationId(orderId, lineId)) ?? { reserved: 0, backordered: 0 };
         return { lineId, reserved, backordered, short: Math.max(0, quantity - reserved - backordered) };
@@ -187,7 +198,7 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     const unheard = stateOf(orderId).lines.some((l) => l.lineId === lineId && l.held === null);
     // The consumer tries again once the order has heard of its reservation.
     if (unheard) fills.push(fill);
-    else tell(orderId, { type: 'RecordBackorderFilled', data: { lineId, quantity: fill.quantity } });
+    else if (tell(orderId, { type: 'RecordBackorderFilled', data: { lineId, quantity: fill.quantity } })) woken.add(`inventory/${orderId}`);
     return !unheard;
   };
 
@@ -297,7 +308,16 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     d.pick(actions)?.();
   };
 
-  const works = [pay, pay, inventory, inventory, ask, pack, deliver, () => hearFills()];
+  /** Works while there is something to do, then sleeps until an event wakes it. */
+  const consumer = (name: Name, work: (orderId: string) => boolean) => (orderId: string): boolean => {
+    const key = `${name}/${orderId}`;
+    if (!woken.has(key)) return false;
+    const busy = work(orderId);
+    if (!busy) woken.delete(key);
+    return busy;
+  };
+  const [paying, keeping, asking] = [consumer('payment', pay), consumer('inventory', inventory), consumer('warehouse', ask)];
+  const works = [paying, paying, keeping, keeping, asking, pack, deliver, () => hearFills()];
   return {
     place(data: OrderEventData['OrderPlaced']): void {
       for (const { sku } of data.lines) if (!stocks.has(sku)) stocks.set(sku, stock.initial);

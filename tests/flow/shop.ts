@@ -7,8 +7,12 @@ import { readEnvironment } from '../../compose/environment.ts';
 import { startServer, type RunningServer } from '../../compose/server.ts';
 import { openStores } from '../../compose/stores.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
+import { productStream } from '../../domain/product/product.ts';
+import { stockStream } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Log } from '../../ports/system.ts';
+import { products, stocks } from '../../runtime/aggregates.ts';
+import { createExecutor } from '../../runtime/execute.ts';
 import { clientOf, type Client } from './client.ts';
 
 export type Variables = Readonly<Record<string, string>>;
@@ -31,9 +35,10 @@ export const openShop = async (folder: string, variables: Variables = {}): Promi
 };
 
 /** Runs `test` in a new shop, which is gone afterwards. */
-export const inShop = (variables: Variables, test: (shop: Shop) => Promise<void>) => async (): Promise<void> => {
+export const inShop = (variables: Variables, test: (shop: Shop) => Promise<void>, prepare = async (_folder: string): Promise<void> => undefined) => async (): Promise<void> => {
   const folder = newFolder();
   try {
+    await prepare(folder);
     const shop = await openShop(folder, variables);
     try {
       await test(shop);
@@ -45,7 +50,22 @@ export const inShop = (variables: Variables, test: (shop: Shop) => Promise<void>
   }
 };
 
-/** What a stream of a shop that is closed holds. */
+/** Lists products for 10.00 each and receives `units` of them, in a shop that is closed. */
+export const stockUp = async (folder: string, skus: readonly string[], units: number): Promise<void> => {
+  const stores = await openStores(environmentOf(folder), { lock: true });
+  try {
+    const executor = createExecutor({ store: stores.store, clock: systemClock });
+    const context = (commandId: string) => ({ commandId, actor: { id: 'tests', role: 'system' } as const });
+    await Promise.all(skus.flatMap((sku) => [
+      executor.execute(products, productStream(sku), { type: 'ListProduct', data: { sku, name: sku, priceMinor: 1_000, currency: 'GBP' } }, context(`list-${sku}`)),
+      executor.execute(stocks, stockStream(sku), { type: 'ReceiveGoods', data: { quantity: units } }, context(`receive-${sku}`)),
+    ]));
+  } finally {
+    await stores.close();
+  }
+};
+
+/** What a shop that is closed holds. */
 export const readClosed = async (folder: string, read: (store: EventStore) => Promise<void>): Promise<void> => {
   const stores = await openStores(environmentOf(folder), { lock: false });
   try {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inShop, NEVER_MS, type Shop } from './shop.ts';
+import { inShop, NEVER_MS, stockUp, type Shop } from './shop.ts';
 
 const test = suite('flow: shortage');
 const LINES = 700;
@@ -57,15 +57,12 @@ test('a back-order that is cancelled lets the next one have it', inShop({ SIM_WA
   await shop.stocked('RARE', { onHand: 2, reserved: 2 });
 }));
 
-const many = async (shop: Shop): Promise<readonly string[]> => {
-  const skus = Array.from({ length: LINES }, (_, index) => `SKU-${index}`);
-  for (let start = 0; start < LINES; start += 50) await Promise.all(skus.slice(start, start + 50).map((sku) => shop.product(sku, 5)));
-  return skus;
-};
-const levels = async (shop: Shop, skus: readonly string[]): Promise<readonly string[]> => {
+const MANY = Array.from({ length: LINES }, (_, index) => `SKU-${index}`);
+/** The different levels that the stock is at. */
+const levels = async (shop: Shop): Promise<readonly string[]> => {
   const all: string[] = [];
   for (let start = 0; start < LINES; start += 50)
-    all.push(...(await Promise.all(skus.slice(start, start + 50).map(async (sku) => {
+    all.push(...(await Promise.all(MANY.slice(start, start + 50).map(async (sku) => {
       const { onHand, reserved, backordered } = await shop.stock(sku);
       return `${onHand} ${reserved} ${backordered}`;
     }))));
@@ -73,17 +70,16 @@ const levels = async (shop: Shop, skus: readonly string[]): Promise<readonly str
 };
 
 test('an order of 700 lines is delivered; one whose last line is short gives everything back', inShop({}, async (shop) => {
-  const skus = await many(shop);
-  const lines = skus.map((sku) => ({ sku, quantity: 2 }));
+  const lines = MANY.map((sku) => ({ sku, quantity: 2 }));
   const short = await shop.place([...lines.slice(0, -1), { sku: `SKU-${LINES - 1}`, quantity: 6 }]);
   const cancelled = await shop.closed(short.orderId);
   assert.equal([cancelled.status, cancelled.captured.amountMinor], ['cancelled', 0]);
-  assert.equal(await levels(shop, skus), ['5 0 0']);
+  assert.equal(await levels(shop), ['5 0 0']);
 
   const whole = await shop.place(lines);
   const order = await shop.closed(whole.orderId);
   assert.equal([order.status, order.captured.amountMinor], ['delivered', LINES * 2_000]);
-  for (const sku of skus) await shop.stocked(sku, { onHand: 3 });
-}));
+  for (const sku of MANY) await shop.stocked(sku, { onHand: 3 });
+}, (folder) => stockUp(folder, MANY, 5)));
 
 test.run();
