@@ -12,10 +12,8 @@ export type Money = Readonly<z.infer<typeof Money>>;
  * Source: Hamilton's method; the products are taken as BigInt since they pass 2^53.
  */
 export const allocate = (totalMinor: number, weights: readonly number[]): number[] => {
-  if (weights.length === 0) {
-    if (totalMinor === 0) return [];
-    throw new RangeError('nothing to allocate to');
-  }
+  if (totalMinor === 0) return weights.map(() => 0);
+  if (weights.length === 0) throw new RangeError('nothing to allocate to');
   const sum = weights.reduce((a, b) => a + b, 0);
   if (sum === 0) return weights.map((_, index) => (index === 0 ? totalMinor : 0));
   const exact = weights.map((weight) => BigInt(totalMinor) * BigInt(weight));

@@ -1,4 +1,4 @@
-/** Checkout: recognise a repeat, price from the catalogue, seal what is personal, append one event. Nothing outside is called. */
+/** Checkout: price from the catalogue, seal what is personal, append one event unless it is a repeat. Nothing outside is called. */
 import type { Actor, EventEnvelope, Refusal } from '../domain/kernel.ts';
 import type { OrderRefusal } from '../domain/order/commands.ts';
 import { orderEvent, orderStream, type OrderEvent, type OrderLine, type ShortagePolicy } from '../domain/order/events.ts';
@@ -45,8 +45,11 @@ export const createCheckout =
   async (customerId, idempotencyKey, request, actor, traceparent) => {
     const orderId = orderIdOf(customerId, idempotencyKey);
     const stream = orderStream(orderId);
-    const [{ state }, requestHash] = await Promise.all([executor.load(orders, stream), vault.fingerprint(customerId, request)]);
-    if (isPlaced(state)) return repeated(state.requestHash === requestHash, store, stream);
+    // The stream is read only where it matters: a repeat stands whatever the catalogue says now, and else the append finds it.
+    const unlessRepeated = async (reason: CheckoutRefusal): Promise<CheckedOut> => {
+      const [{ state }, requestHash] = await Promise.all([executor.load(orders, stream), vault.fingerprint(customerId, request)]);
+      return isPlaced(state) ? repeated(state.requestHash === requestHash, store, stream) : { ok: false, reason };
+    };
 
     const found = request.lines.map(({ sku }) => prices.of(sku));
     const products = found.some((product) => product instanceof Promise) ? await Promise.all(found) : found;
@@ -63,15 +66,17 @@ export const createCheckout =
     });
     if (unknown.length > 0) {
       const skus = unknown.map((index) => request.lines[index]?.sku).slice(0, 5).join(', ');
-      return { ok: false, reason: { code: 'unknown_sku', sentence: `The catalogue does not list ${skus}.`, lines: unknown } };
+      return unlessRepeated({ code: 'unknown_sku', sentence: `The catalogue does not list ${skus}.`, lines: unknown });
     }
     const totals = totalsOf(linesMinor, rules);
     const { expectedTotal } = request;
     if (expectedTotal && (expectedTotal.amountMinor !== totals.totalMinor || expectedTotal.currency !== currency)) {
       const sentence = `The order costs ${totals.totalMinor} minor units ${currency}, not ${expectedTotal.amountMinor} ${expectedTotal.currency}; show the new price and ask again.`;
-      return { ok: false, reason: { code: 'price_changed', sentence } };
+      return unlessRepeated({ code: 'price_changed', sentence });
     }
-    const [contact, shippingAddress] = await Promise.all([vault.seal(customerId, request.contact), vault.seal(customerId, request.shippingAddress)]);
+    const [requestHash, contact, shippingAddress] = await Promise.all([
+      vault.fingerprint(customerId, request), vault.seal(customerId, request.contact), vault.seal(customerId, request.shippingAddress),
+    ]);
     const { method, token } = request.payment;
     const placed = await executor.execute(
       orders, stream,
@@ -88,7 +93,7 @@ export const createCheckout =
     );
     if (!placed.ok) return { ok: false, reason: placed.reason };
     const [event] = placed.events;
-    // Another request with this key came first while this one was being priced.
+    // A request with this key came first, and had this body: another one is refused.
     if (event?.type !== 'OrderPlaced') return repeated(true, store, stream);
     return { ok: true, created: true, placed: event as PlacedEvent };
   };

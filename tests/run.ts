@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-const FILE_MS = 300_000;
+const FILE_MS = 600_000;
 const PARALLEL = 2;
 const here = import.meta.dirname;
 const [pattern = ''] = process.argv.slice(2);

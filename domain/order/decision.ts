@@ -31,6 +31,12 @@ export const within = <Code extends OrderRefusal['code']>(
   return undefined;
 };
 
+/** A shipment of everything that is reserved and that the warehouse was not asked for. */
+export const nextShipment = (state: OrderState): OrderEvent[] => {
+  const lines = state.lines.map((line) => ({ lineId: line.lineId, quantity: line.reserved - line.requested })).filter((line) => line.quantity > 0);
+  return lines.length === 0 ? [] : [event('ShipmentRequested', { shipmentId: `${state.orderId}-${state.shipments.length + 1}`, lines })];
+};
+
 /**
  * Splits a refund over the captures it is taken from, one RefundRequested each: gateways refund one capture at a time.
  * Takes at most what was captured and is neither refunded nor asked for.

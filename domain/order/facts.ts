@@ -1,7 +1,7 @@
 /** What the outside reports to an order. A fact is recorded in every state; only what cannot be true is refused. */
 import { accept, refuse, type Stamped } from '../kernel.ts';
 import type { OrderCommand } from './commands.ts';
-import { event, refunds, within, type OrderDecision } from './decision.ts';
+import { event, nextShipment, refunds, within, type OrderDecision } from './decision.ts';
 import type { LineQuantity, OrderEvent } from './events.ts';
 import {
   authorizedMinor, cancellable, capturedMinor, chargeable, dueMinor, evolve, openShipments, priceOfNext, refundingMinor, securedMinor, type OrderState,
@@ -91,7 +91,12 @@ const shipmentFailed = ({ shipmentId, reason }: Of<'RecordShipmentFailure'>, com
   if (!shipment) return refuse('unknown_shipment', `The order has no shipment ${shipmentId}.`);
   if (shipment.open.length === 0) return accept();
   const failed = event('ShipmentFailed', { shipmentId, reason });
-  if (!state.cancellationRequested) return accept(failed, event('LinesCancelled', { lines: shipment.open, reason: 'shipment_failed' }));
+  if (!state.cancellationRequested) {
+    const less = event('LinesCancelled', { lines: shipment.open, reason: 'shipment_failed' });
+    const next = [failed, less].reduce((folded, e) => evolve(folded, { ...e, meta: command.meta }), state);
+    // Units on back-order are cancelled first (the stock lets these go first); what stays reserved is asked for again.
+    return accept(failed, less, ...(next.holds.length > 0 ? [] : nextShipment(next)));
+  }
   return accept(failed, ...restCancelled(evolve(state, { ...failed, meta: command.meta }), state.cancellationRequested.reason));
 };
 

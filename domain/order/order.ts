@@ -1,7 +1,7 @@
 /** One order: what it decides when it is asked for something or told of something. */
 import { accept, refuse, type Decider, type Stamped } from '../kernel.ts';
 import type { OrderCommand, OrderRefusal } from './commands.ts';
-import { event, refunds, within, type OrderDecision } from './decision.ts';
+import { event, nextShipment, refunds, within, type OrderDecision } from './decision.ts';
 import type { OrderEvent, OrderEventData } from './events.ts';
 import * as facts from './facts.ts';
 import {
@@ -55,9 +55,7 @@ const requestRefund = (data: Readonly<{ refundId: string; amountMinor: number; c
 const requestShipment = (state: OrderState): OrderDecision => {
   if (!state.confirmedAt) return refuse('not_confirmed', 'The order is not confirmed yet.');
   if (state.cancelled || state.cancellationRequested || state.holds.length > 0) return accept();
-  const lines = state.lines.map((line) => ({ lineId: line.lineId, quantity: line.reserved - line.requested })).filter((line) => line.quantity > 0);
-  if (lines.length === 0) return accept();
-  return accept(event('ShipmentRequested', { shipmentId: `${state.orderId}-${state.shipments.length + 1}`, lines }));
+  return accept(...nextShipment(state));
 };
 
 const expire = (at: string, state: OrderState): OrderDecision => {

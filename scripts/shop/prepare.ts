@@ -7,7 +7,7 @@ import type { Need } from './plan.ts';
 
 export type PrepareOptions = Readonly<{ client: Client; token: string; currency: string; needs: readonly Need[]; randomness: Randomness; progress: Progress }>;
 
-const PARALLEL = 16;
+const PARALLEL = 48;
 /** What one delivery may have. */
 const MOST_UNITS = 1_000_000;
 

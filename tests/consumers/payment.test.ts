@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { payment } from '../../consumers/payment/index.ts';
+import type { OrderCommand } from '../../domain/order/commands.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { dispatch, message, ORDER_ID, SHIPMENT } from '../domain/scenario.ts';
-import type { OrderCommand } from '../../domain/order/commands.ts';
 import { unknown, worldOf } from './world.ts';
 
 const test = suite('payment consumer');

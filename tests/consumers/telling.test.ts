@@ -5,7 +5,7 @@ import { deadlines } from '../../consumers/deadlines/index.ts';
 import { notification } from '../../consumers/notification/index.ts';
 import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import { EXPIRES_AT, ORDER_ID } from '../domain/scenario.ts';
+import { EXPIRES_AT, ORDER_ID, placing } from '../domain/scenario.ts';
 import { CONTACT, worldOf } from './world.ts';
 
 const placedIn = async (make: (deps: ConsumerDeps) => Consumer) => {
@@ -41,8 +41,7 @@ mail('writes nobody whose data was erased, or was never known', async () => {
   await erased.deps.vault.erase('c-1');
   await erased.handle(await erased.last('OrderPlaced'));
   const stranger = worldOf(notification);
-  const { contact: _contact, ...placing } = (await import('../domain/scenario.ts')).placing();
-  await stranger.command({ type: 'PlaceOrder', data: placing }, { commandId: ORDER_ID });
+  await stranger.command({ type: 'PlaceOrder', data: placing() }, { commandId: ORDER_ID });
   await stranger.handle(await stranger.last('OrderPlaced'));
   for (const world of [erased, stranger]) {
     assert.equal(world.mails, []);

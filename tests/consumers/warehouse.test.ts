@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { warehouse } from '../../consumers/warehouse/index.ts';
-import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
+import { StoreUnavailable } from '../../ports/event-store.ts';
 import { dispatch, message, SHIPMENT } from '../domain/scenario.ts';
 import { ADDRESS, worldOf } from './world.ts';
 

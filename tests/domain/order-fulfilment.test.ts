@@ -94,6 +94,16 @@ shipping('that fails cancels those units; all of them, the order', () => {
   const gone = requested().when(['RecordShipmentFailure', { shipmentId: SHIPMENT, reason: 'fire' }]).thenTypes('ShipmentFailed', 'LinesCancelled', 'OrderCancelled');
   assert.equal(paymentNeed(gone.state), { do: 'void', authorizationId: 'A' });
 });
+shipping('that fails while more of a line is on back-order cancels the waiting units and asks for the others again', () => {
+  const part = placed({ onShortage: 'backorder' }).and(['RecordStock', { lines: [{ lineId: '1', reserved: 1, backordered: 2, short: 0 }, { lineId: '2', reserved: 2, backordered: 0, short: 0 }] }]).and(authorize('A', 8_500)).and(['RequestShipment', {}]);
+  const failed = part.when(['RecordShipmentFailure', { shipmentId: SHIPMENT, reason: 'lost' }]).then(
+    ['ShipmentFailed', { shipmentId: SHIPMENT, reason: 'lost' }],
+    ['LinesCancelled', { lines: [{ lineId: '1', quantity: 1 }, { lineId: '2', quantity: 2 }], reason: 'shipment_failed' }],
+    ['ShipmentRequested', { shipmentId: SECOND, lines: [{ lineId: '1', quantity: 1 }] }],
+  );
+  assert.equal([line(failed).reserved, line(failed).backordered], [1, 1]);
+  part.and(['HoldOrder', { hold: 'h', reason: 'r' }]).when(['RecordShipmentFailure', { shipmentId: SHIPMENT, reason: 'lost' }]).thenTypes('ShipmentFailed', 'LinesCancelled');
+});
 shipping.run();
 
 const cancelling = suite('cancelling');

@@ -18,7 +18,7 @@ const outcomes = new Map<string, number>();
 
 const run = (seed: number, steps: number): void => {
   const d = dice(seed);
-  const world = createWorld(d, { A: d.below(12), B: d.below(12) });
+  const world = createWorld(d, { A: d.below(8), B: d.below(8) });
   const orders = 1 + d.below(3);
   for (let n = 1; n <= orders; n++) {
     const lines = Array.from({ length: 1 + d.below(3) }, (_, index) => ({ lineId: String(index + 1), sku: d.pick(SKUS) ?? 'A', name: 'Thing', quantity: 1 + d.below(4), unitPriceMinor: d.below(1_000) }));

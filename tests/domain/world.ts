@@ -235,7 +235,7 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     const found = [...shipments].find(([, s]) => s.orderId === orderId && s.state === 'packing');
     if (!found) return false;
     const [shipmentId, shipment] = found;
-    if (faulty(0.1)) {
+    if (faulty(0.25)) {
       shipment.state = 'over';
       return tell(orderId, { type: 'RecordShipmentFailure', data: { shipmentId, reason: 'lost' } });
     }

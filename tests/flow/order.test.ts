@@ -1,5 +1,8 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../fake-clock.ts';
 import { CUSTOMER } from './client.ts';
 import { inShop, NEVER_MS } from './shop.ts';
 
@@ -154,6 +157,21 @@ test('a hold stops everything until it is released', inShop({ ORDER_EXPIRY_MS: '
   assert.not.ok((await shop.types(orderId)).includes('OrderConfirmed'));
   await shop.command(orderId, 'release', { reason: 'all is well' });
   assert.is((await shop.closed(orderId)).status, 'delivered');
+}));
+
+const UNRELIABLE = { SIM_PAYMENT_FAILURE_RATE: '0.2', SIM_PAYMENT_UNKNOWN_RATE: '0.2', SIM_WAREHOUSE_FAILURE_RATE: '0.3', SIM_MAIL_FAILURE_RATE: '0.3' };
+
+test('an outside that often fails delays orders; it loses and doubles nothing', inShop(UNRELIABLE, async (shop) => {
+  await shop.product('MUG', 50);
+  const placed = await Promise.all(Array.from({ length: 10 }, () => shop.place([{ sku: 'MUG', quantity: 1 }])));
+  for (const { orderId, total } of placed) {
+    const order = await shop.closed(orderId);
+    assert.equal([order.status, order.captured.amountMinor, order.shipments.length], ['delivered', total.amountMinor, 1]);
+    await until('the mails', async () => (await shop.types(orderId)).filter((type) => type === 'CustomerNotified').length === 4, 30_000);
+  }
+  await shop.stocked('MUG', { onHand: 40 });
+  assert.is(readdirSync(join(shop.folder, 'outbox')).filter((name) => name.endsWith('.eml')).length, 40);
+  assert.equal((await shop.ok('GET', '/ops/parked')).items, []);
 }));
 
 test.run();
