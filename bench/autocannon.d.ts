@@ -7,6 +7,8 @@ declare module 'autocannon' {
     connections: number;
     /** Seconds. */
     duration?: number;
+    /** Milliseconds between looks at what was done, and at whether it is all. */
+    sampleInt?: number;
     /** Requests instead of a duration. */
     amount?: number;
     /** `setupRequest` is asked before each request but a connection's first. */

@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EnvironmentError, readEnvironment } from '../compose/environment.ts';
 import { startProcess } from './crash/server-process.ts';
+import { until } from './fake-clock.ts';
 
 type World = { parent: string; folder: string };
 const withFolder = (name: string) => {
@@ -162,9 +163,8 @@ start('a server that was killed leaves its folder free', async ({ folder }) => {
 
 start('runs without the API', async ({ folder }) => {
   const server = startProcess({ DATA_DIR: folder, ROLES: 'project,consume', SEED: 'none' });
-  server.url.catch(() => undefined);
-  while (!/Stop: /.test(server.output())) await Promise.race([server.ended.then(() => assert.unreachable(server.errors())), new Promise((resolve) => setImmediate(resolve))]);
+  await until('it to run', () => /Stop: /.test(server.output()), 30_000).finally(() => server.end('SIGTERM'));
   assert.match(server.output(), 'orderfold is running (project, consume)');
-  assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
+  assert.equal(await server.ended, { code: 0, signal: null });
 });
 start.run();

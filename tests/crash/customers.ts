@@ -20,7 +20,7 @@ type Wanted = { readonly key: string; readonly body: unknown; readonly cancels: 
 export type Customers = Readonly<{
   /** Text of the 201 by order id: what was promised. */
   acknowledged: ReadonlyMap<string, string>;
-  /** Checks out until `enough` says so of this round's acknowledgements, or the server is gone. Wrong answers are thrown. */
+  /** `most` checkouts, fewer if the server goes; `acknowledgedOne` hears how many of them were answered. Throws for a wrong answer. */
   round(url: string, most: number, acknowledgedOne: (count: number) => void): Promise<void>;
   /** Repeats what got no answer, until all have one. */
   settle(url: string): Promise<void>;

@@ -6,8 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readEnvironment } from '../../compose/environment.ts';
 import { openStores } from '../../compose/stores.ts';
-import { until } from '../fake-clock.ts';
-import { clientOf } from '../flow/client.ts';
+import { clientOf, eventually } from '../flow/client.ts';
 import { brokenAccounts, foldAll } from './accounts.ts';
 import { customers, dice, HOT_SKU } from './customers.ts';
 import { startProcess, type ServerProcess } from './server-process.ts';
@@ -60,7 +59,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     await shoppers.round(url, ORDERS_A_LIFE, (count) => {
       if (early && count >= after) kill();
     });
-    if (!early) await until(`${after} mails in life ${crash}`, () => mails() - before >= after, END_MS);
+    if (!early) await eventually(`${after} mails in life ${crash}`, () => mails() - before >= after, END_MS);
     kill();
     await killed;
     assert.is((await server.ended).signal, 'SIGKILL', server.errors());
@@ -76,7 +75,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     assert.is(body.total.amountMinor, JSON.parse(text).total.amountMinor);
   }
   const open = new Set(shoppers.acknowledged.keys());
-  await until('every order to end', async () => {
+  await eventually('every order to end', async () => {
     for (const orderId of open) {
       if (!['delivered', 'cancelled'].includes((await client.ok('GET', `/orders/${orderId}`)).status)) return false;
       open.delete(orderId);

@@ -13,7 +13,7 @@ import { paymentNeed, stockNeeds, warehouseNeeds, type PaymentNeed } from '../..
 import { order } from '../../domain/order/order.ts';
 import { brokenOrderRules } from '../../domain/order/rules.ts';
 import { openShipments, type OrderState } from '../../domain/order/state.ts';
-import { brokenStockRules, reservationId, reservationIn, reservationOf, stock, type StockCommand, type StockEvent, type StockState } from '../../domain/stock/stock.ts';
+import { available, brokenStockRules, reservationId, reservationIn, reservationOf, stock, type StockCommand, type StockEvent, type StockState } from '../../domain/stock/stock.ts';
 import type { Dice } from './random.ts';
 import { at, stamp } from './scenario.ts';
 
@@ -59,6 +59,7 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     for (const event of decision.events) {
       state = order.evolve(state, { ...event, meta: stamped.meta } as Stamped<OrderEvent>);
       assert.equal(brokenOrderRules(state), [], `${event.type} by ${command.type}`);
+      if (event.type === 'ShipmentRequested') shipments.set(event.data.shipmentId, { orderId, open: new Map(event.data.lines.map((l) => [l.lineId, l.quantity])), state: 'packing' });
       for (const name of NAMES) if (WOKEN_BY[name].has(event.type)) woken.add(`${name}/${orderId}`);
     }
     orders.set(orderId, state);
@@ -206,9 +207,6 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
     const [need] = warehouseNeeds(stateOf(orderId));
     if (need?.do === 'request') {
       tell(orderId, { type: 'RequestShipment', data: {} });
-      const shipment = stateOf(orderId).shipments.at(-1);
-      if (shipment && !shipments.has(shipment.shipmentId))
-        shipments.set(shipment.shipmentId, { orderId, open: new Map(shipment.open.map((l) => [l.lineId, l.quantity])), state: 'packing' });
       return true;
     }
     if (!need) return false;
@@ -335,7 +333,8 @@ export const createWorld = (d: Dice, onHand: Readonly<Record<string, number>>) =
       let rounds = 0;
       for (let busy = true; busy && rounds < limit; rounds++) {
         busy = false;
-        for (const [sku, state] of stocks) if (state.backordered > 0) receive(sku, state.backordered);
+        // Enough for all who wait, and for what was sent though it was promised to others.
+        for (const [sku, state] of stocks) if (state.backordered > 0) receive(sku, state.backordered + Math.max(0, -available(state)));
         for (const orderId of orders.keys()) for (const work of works) busy = work(orderId) || busy;
         if (busy) continue;
         now += 60;

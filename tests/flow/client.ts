@@ -1,6 +1,6 @@
 /** A shop's customers and operators over HTTP. */
 import * as assert from 'uvu/assert';
-import { systemRandomness } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import type { TokenRole } from '../../api/auth.ts';
 import { until } from '../fake-clock.ts';
 
@@ -36,6 +36,16 @@ export type Client = Readonly<{
 export const CUSTOMER = 'ada';
 /** Nothing in a test takes this long; on a busy machine it may. */
 const WAIT_MS = 30_000;
+/** Asking more often would take the time from those who are asked. */
+const LOOK_MS = 15;
+
+/** As `until`, for a condition that costs a request. */
+export const eventually = (what: string, condition: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> =>
+  until(what, async () => {
+    if (await condition()) return true;
+    await systemClock.sleep(LOOK_MS);
+    return false;
+  }, withinMs);
 
 export const newOrder = (lines: readonly NewLine[], { token, onShortage }: Placing = {}) => ({
   lines,
@@ -101,22 +111,22 @@ export const clientOf = (url: string): Client => {
     place: (lines, placing = {}) =>
       ok('POST', '/orders', { as: `customer:${placing.customer ?? CUSTOMER}`, body: newOrder(lines, placing), ...(placing.key === undefined ? {} : { key: placing.key }) }),
     command: (orderId, name, body, as = 'operator') => ok('POST', `/orders/${orderId}/${name}`, { as, body }),
-    happened: (orderId, type) => until(`${type} of ${orderId}`, async () => (await types(orderId)).includes(type), WAIT_MS),
+    happened: (orderId, type) => eventually(`${type} of ${orderId}`, async () => (await types(orderId)).includes(type)),
     async closed(orderId) {
       const events: any[] = [];
       let last: any;
-      await until(`the end of order ${orderId}`, async () => {
+      await eventually(`the end of order ${orderId}`, async () => {
         last = (await history(orderId, events)).findLast(({ type }) => type !== 'CustomerNotified');
         return last?.type === 'OrderClosed';
-      }, WAIT_MS).catch((error: Error) => assert.unreachable(`${error.message}: ${events.map(({ type }) => type).join(' ')}`));
+      }).catch((error: Error) => assert.unreachable(`${error.message}: ${events.map(({ type }) => type).join(' ')}`));
       return ok('GET', `/orders/${orderId}?revision=${last.revision}`);
     },
     async stocked(sku, { onHand, reserved = 0, backordered = 0 }) {
       let found: any;
-      await until(`the levels of ${sku}`, async () => {
+      await eventually(`the levels of ${sku}`, async () => {
         found = await stock(sku);
         return found.onHand === onHand && found.reserved === reserved && found.backordered === backordered;
-      }, WAIT_MS).catch((error: Error) => assert.unreachable(`${error.message}: ${JSON.stringify(found)}`));
+      }).catch((error: Error) => assert.unreachable(`${error.message}: ${JSON.stringify(found)}`));
     },
   };
 };

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { rmSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../fake-clock.ts';
+import { eventually } from './client.ts';
 import { newFolder, openShop, readClosed, streamOf } from './shop.ts';
 
 const test = suite('flow: operations');
@@ -40,14 +40,14 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
     for (const orderId of both) assert.is((await shop.closed(orderId)).status, 'delivered');
 
     const parked = async (): Promise<any[]> => (await shop.ok('GET', '/ops/parked?consumer=analytics')).items;
-    await until('both to be parked', async () => (await parked()).length === 2);
+    await eventually('both to be parked', async () => (await parked()).length === 2);
     const of = async (orderId: string) => (await parked()).find(({ stream }) => stream === `order-${orderId}`);
     const item = await of(mended.orderId);
     assert.equal([item.consumer, item.event.type, item.attempts], ['analytics', 'OrderConfirmed', 1]);
     assert.match(item.error.message, '400');
     assert.not.match(JSON.stringify(item), 'ada@example.org');
     assert.equal(both.map((orderId) => figures.types(orderId).includes('ShipmentDelivered')), [false, false], 'what comes after waits');
-    await until('the queue behind it', async () => (await of(mended.orderId)).queued > 3);
+    await eventually('the queue behind it', async () => (await of(mended.orderId)).queued > 3);
 
     const consumers = async (): Promise<any> => Object.fromEntries((await shop.ok('GET', '/ops/consumers')).items.map((one: any) => [one.name, one]));
     const report = await consumers();
@@ -57,18 +57,18 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
 
     const again = await shop.call('POST', `/ops/parked/${encodeURIComponent(item.id)}/retry`, { body: {} });
     assert.is(again.status, 200, again.text);
-    await until('it to park again', async () => (await of(mended.orderId))?.lastAt > item.lastAt);
+    await eventually('it to park again', async () => (await of(mended.orderId))?.lastAt > item.lastAt);
     figures.refusing.type = '';
     await shop.ok('POST', `/ops/parked/${encodeURIComponent(item.id)}/retry`, { body: {} });
-    await until('the facts of the mended order', () => figures.types(mended.orderId).includes('OrderClosed'));
+    await eventually('the facts of the mended order', () => figures.types(mended.orderId).includes('OrderClosed'));
     assert.ok(figures.types(mended.orderId).includes('OrderConfirmed'));
 
     const other = await of(dropped.orderId);
     await shop.ok('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, { body: { reason: 'counted by hand' } });
-    await until('the facts of the other order', () => figures.types(dropped.orderId).includes('OrderClosed'));
+    await eventually('the facts of the other order', () => figures.types(dropped.orderId).includes('OrderClosed'));
     assert.not.ok(figures.types(dropped.orderId).includes('OrderConfirmed'));
-    await until('nothing to be parked', async () => (await parked()).length === 0);
-    await until('no consumer to lag', async () => Object.values(await consumers()).every((one: any) => one.lag.events === 0 && one.inFlight === 0 && one.parked === 0));
+    await eventually('nothing to be parked', async () => (await parked()).length === 0);
+    await eventually('no consumer to lag', async () => Object.values(await consumers()).every((one: any) => one.lag.events === 0 && one.inFlight === 0 && one.parked === 0));
     assert.is((await shop.call('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, { body: { reason: 'again' } })).status, 404);
   } finally {
     await shop.close();

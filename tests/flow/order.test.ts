@@ -2,8 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../fake-clock.ts';
-import { CUSTOMER } from './client.ts';
+import { CUSTOMER, eventually } from './client.ts';
 import { inShop, NEVER_MS } from './shop.ts';
 
 const test = suite('flow: an order');
@@ -24,7 +23,7 @@ test('from checkout to delivered by itself, charged once and told by mail', inSh
   assert.equal(shop.errors, []);
 }));
 
-test('cancelled while the payment is being tried: nothing stays authorized, the stock comes back', inShop({ SIM_PAYMENT_LATENCY_MS: '300' }, async (shop) => {
+test('cancelled while the payment is being tried: nothing stays authorized, the stock comes back', inShop({ SIM_PAYMENT_LATENCY_MS: '1500' }, async (shop) => {
   await shop.product('MUG', 10);
   const { orderId } = await shop.place([{ sku: 'MUG', quantity: 2 }]);
   await shop.happened(orderId, 'StockReserved');
@@ -167,7 +166,7 @@ test('an outside that often fails delays orders; it loses and doubles nothing', 
   for (const { orderId, total } of placed) {
     const order = await shop.closed(orderId);
     assert.equal([order.status, order.captured.amountMinor, order.shipments.length], ['delivered', total.amountMinor, 1]);
-    await until('the mails', async () => (await shop.types(orderId)).filter((type) => type === 'CustomerNotified').length === 4, 30_000);
+    await eventually('the mails', async () => (await shop.types(orderId)).filter((type) => type === 'CustomerNotified').length === 4);
   }
   await shop.stocked('MUG', { onHand: 40 });
   assert.is(readdirSync(join(shop.folder, 'outbox')).filter((name) => name.endsWith('.eml')).length, 40);

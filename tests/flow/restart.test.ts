@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import { until } from '../fake-clock.ts';
-import { CUSTOMER, newOrder } from './client.ts';
+import { CUSTOMER, eventually, newOrder } from './client.ts';
 import { newFolder, openShop, readClosed, streamOf } from './shop.ts';
 
 const test = suite('flow: restart');
@@ -40,18 +39,19 @@ test('a restart keeps orders, tokens, keys, views and what the outside has under
 }));
 
 test('a graceful close finishes what runs: answers to requests, and handlers before they are cut off', inFolder(async (folder) => {
-  const shop = await openShop(folder, { SIM_PAYMENT_LATENCY_MS: '400', SIM_WAREHOUSE_LATENCY_MS: '1' });
+  const shop = await openShop(folder, { SIM_PAYMENT_LATENCY_MS: '1500', SIM_WAREHOUSE_LATENCY_MS: '1' });
   await shop.product('MUG', 1_000);
   const { orderId } = await shop.place([{ sku: 'MUG', quantity: 1 }]);
-  await until('the payment to be under way', async () => (await shop.ok('GET', '/ops/consumers')).items.find(({ name }: any) => name === 'payment').inFlight === 1);
+  await eventually('the payment to be under way', async () => (await shop.ok('GET', '/ops/consumers')).items.find(({ name }: any) => name === 'payment').inFlight === 1);
   const asked = Array.from({ length: 40 }, () => shop.place([{ sku: 'MUG', quantity: 1 }]).then(({ orderId: id }) => id as string, () => undefined));
-  await until('some to be placed', async () => (await shop.ok('GET', '/orders')).items.length > 1);
+  await eventually('some to be placed', async () => (await shop.ok('GET', '/orders')).items.length > 1);
   const startedMs = systemClock.now().getTime();
   const closing = shop.close();
   const acknowledged = (await Promise.all(asked)).filter((id) => id !== undefined);
   await closing;
   const tookMs = systemClock.now().getTime() - startedMs;
-  assert.ok(tookMs < 9_000, `closing took ${tookMs} ms`);
+  // Not as long as a connection is kept for the next request.
+  assert.ok(tookMs < 30_000, `closing took ${tookMs} ms`);
   assert.ok(acknowledged.length > 0);
 
   await readClosed(folder, async (store) => {
@@ -64,7 +64,7 @@ test('a graceful close finishes what runs: answers to requests, and handlers bef
     for (const id of [orderId, ...acknowledged]) assert.is((await again.closed(id)).status, 'delivered');
     // One mail each of: placed, confirmed, dispatched, delivered.
     const orders = (await again.ok('GET', '/orders?limit=200')).items.length;
-    await until('the mails', () => readdirSync(join(folder, 'outbox')).filter((name) => name.endsWith('.eml')).length === orders * 4);
+    await eventually('the mails', () => readdirSync(join(folder, 'outbox')).filter((name) => name.endsWith('.eml')).length === orders * 4);
   } finally {
     await again.close();
   }
