@@ -251,6 +251,12 @@ stored('says when it happened, never earlier than what is before it, and when it
   assert.equal(metas.map(({ origin }) => origin), ['import', 'live', 'live', 'live']);
   assert.equal([metas[0]?.correlationId, metas[0]?.causationId, metas[3]?.correlationId, metas[3]?.causationId, metas[3]?.traceparent], [STREAM, 'a', 'k', 'e', 't']);
 });
+stored('by another process sets the time that later events go by', async () => {
+  const w = world();
+  await createExecutor({ store: w.store, clock: w.clock }).execute(stocks, STREAM, receive(), as('other', { at: '2031-01-01T00:00:00.000Z' }));
+  await w.give('mine');
+  assert.equal((await w.stored()).map(({ meta }) => meta.at), ['2031-01-01T00:00:00.000Z', '2031-01-01T00:00:00.000Z']);
+});
 stored.run();
 
 const cached = suite('folded states');
