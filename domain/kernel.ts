@@ -7,16 +7,19 @@ export type Message<T extends string = string, D = unknown> = Readonly<{ type: T
 export type Stamp = Readonly<{ commandId: string; at: string; actor: Actor }>;
 export type Stamped<M extends Message> = M & Readonly<{ meta: Stamp }>;
 
-/** `events: []` means that the command had already been carried out. */
-export type Decision<E, R> =
-  | { readonly ok: true; readonly events: readonly E[] }
+/**
+ * `events: []` means that the command had already been carried out. `state`: after the events, where deciding has folded them
+ * already, so that nobody folds them again.
+ */
+export type Decision<E, R, S = never> =
+  | { readonly ok: true; readonly events: readonly E[]; readonly state?: S }
   | { readonly ok: false; readonly reason: R };
 
 /** An aggregate: pure, without clock or randomness. `decide` never throws for what a caller may send. */
 export type Decider<C extends Message, E extends Message, S, R> = Readonly<{
   initial: S;
   evolve(state: S, event: Stamped<E>): S;
-  decide(command: Stamped<C>, state: S): Decision<E, R>;
+  decide(command: Stamped<C>, state: S): Decision<E, R, S>;
 }>;
 
 /** Why a command was refused: a stable code for programs, a sentence for people. */

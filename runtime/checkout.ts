@@ -45,9 +45,11 @@ export const createCheckout =
   async (customerId, idempotencyKey, request, actor, traceparent) => {
     const orderId = orderIdOf(customerId, idempotencyKey);
     const stream = orderStream(orderId);
+    // As text: the edge's schema has put the fields in one order, whichever the client sent.
+    const text = JSON.stringify(request);
     // The stream is read only where it matters: a repeat stands whatever the catalogue says now, and else the append finds it.
     const unlessRepeated = async (reason: CheckoutRefusal): Promise<CheckedOut> => {
-      const [{ state }, requestHash] = await Promise.all([executor.load(orders, stream), vault.fingerprint(customerId, request)]);
+      const [{ state }, requestHash] = await Promise.all([executor.load(orders, stream), vault.fingerprint(customerId, text)]);
       return isPlaced(state) ? repeated(state.requestHash === requestHash, store, stream) : { ok: false, reason };
     };
 
@@ -75,7 +77,7 @@ export const createCheckout =
       return unlessRepeated({ code: 'price_changed', sentence });
     }
     const [requestHash, contact, shippingAddress] = await Promise.all([
-      vault.fingerprint(customerId, request), vault.seal(customerId, request.contact), vault.seal(customerId, request.shippingAddress),
+      vault.fingerprint(customerId, text), vault.seal(customerId, request.contact), vault.seal(customerId, request.shippingAddress),
     ]);
     const { method, token } = request.payment;
     const placed = await executor.execute(

@@ -136,6 +136,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
         answers.push(() => resolve(refused));
         continue;
       }
+      let { revision } = state;
       const mine = value.events.map((event, index): EventEnvelope => {
         const meta: Meta = {
           ...stamp,
@@ -148,14 +149,16 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
         };
         const envelope: EventEnvelope = {
           id: eventIdOf(stream, context.commandId, index), type: event.type, schema: aggregate.schemaVersion(event.type),
-          data: event.data, meta, stream, revision: state.revision + 1, position: '' as Position,
+          data: event.data, meta, stream, revision: revision + 1, position: '' as Position,
         };
-        state = aggregate.decider.evolve(state, envelope);
+        revision += 1;
+        if (value.state === undefined) state = aggregate.decider.evolve(state, envelope);
         last = envelope;
         at = stamp.at;
         return envelope;
       });
       events.push(...mine);
+      if (value.state !== undefined) state = value.state as typeof state;
       const led = mine.length > 0 ? state.revision : (aggregate.ledTo(state, context.commandId) ?? state.revision);
       const decided = state;
       answers.push((position) => resolve({ ok: true, events: mine.map((event) => ({ ...event, position })), state: decided, revision: led, position }));

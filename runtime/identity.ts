@@ -1,12 +1,8 @@
 /** Ids that are derived, so that a repeat lands where the first try did. */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 
-const hash = (parts: readonly string[]): Buffer => {
-  const sha = createHash('sha256');
-  // Lengths keep ('ab','c') apart from ('a','bc').
-  for (const part of parts) sha.update(`${Buffer.byteLength(part)}:${part}`);
-  return sha.digest();
-};
+/** Lengths keep ('ab','c') apart from ('a','bc'). */
+const hash = (parts: readonly string[]): Buffer => digest('sha256', parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''), 'buffer');
 
 const uuidOf = (bytes: Buffer): string => {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

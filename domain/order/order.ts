@@ -127,17 +127,18 @@ const follows = (state: OrderState): OrderEvent | undefined => {
  * Draws the conclusions in the same decision: confirmation, cancellation of what has nothing left, closing.
  * A command that this order remembers yields no events.
  */
-const decide = (command: Stamped<OrderCommand>, state: OrderState): OrderDecision => {
+const decide: Decider<OrderCommand, OrderEvent, OrderState, OrderRefusal>['decide'] = (command, state) => {
   if (command.type !== 'PlaceOrder' && state.commands[command.meta.commandId] !== undefined) return accept();
   const decision = answer(command, state);
-  if (!decision.ok || decision.events.length === 0) return decision;
+  if (!decision.ok) return decision;
+  if (decision.events.length === 0) return accept();
   const events = [...decision.events];
   let next = events.reduce((folded, e) => evolve(folded, { ...e, meta: command.meta }), state);
   for (let conclusion = follows(next); conclusion; conclusion = follows(next)) {
     events.push(conclusion);
     next = evolve(next, { ...conclusion, meta: command.meta });
   }
-  return accept(...events);
+  return { ok: true, events, state: next };
 };
 
 export const order: Decider<OrderCommand, OrderEvent, OrderState, OrderRefusal> = { initial: initialOrder, evolve, decide };

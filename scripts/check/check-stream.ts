@@ -47,11 +47,19 @@ const KINDS: Readonly<Record<string, Kind>> = {
       const next = folding(stocks);
       let last: readonly string[] = [];
       let state = stocks.decider.initial;
+      let looked = state.revision;
+      let command = '';
       return {
         after(event) {
+          // Between the events of one decision goods may be free while someone waits: looked at where the next one begins.
+          const due = event.meta.commandId !== command && state.revision - looked >= STOCK_RULES_EVERY;
+          if (due) {
+            last = brokenStockRules(state);
+            looked = state.revision;
+          }
+          command = event.meta.commandId;
           state = next(event);
-          if (event.revision % STOCK_RULES_EVERY !== STOCK_RULES_EVERY - 1) return [];
-          return (last = brokenStockRules(state));
+          return due ? last : [];
         },
         // What was broken at the last look and still is need not be told twice.
         end: () => brokenStockRules(state).filter((sentence) => !last.includes(sentence)),
