@@ -49,6 +49,19 @@ checkout('a repeat is the same bytes, also after a price change and after a canc
   assert.is(await api.deps.store.tail(), tail);
 }));
 
+checkout('a repeat may name its fields in another order', withApi(async (api) => {
+  const key = systemRandomness.uuid();
+  const first = await post(api, { key });
+  const turned = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(turned);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).reverse().map(([name, inner]) => [name, turned(inner)]));
+  };
+  const again = await post(api, { key, body: turned(NEW_ORDER) as typeof NEW_ORDER });
+  assert.is(again.status, 201);
+  assert.is(again.text, first.text);
+}));
+
 checkout('many at once under one key are one order', withApi(async (api) => {
   const key = systemRandomness.uuid();
   const answers = await Promise.all(Array.from({ length: 20 }, () => post(api, { key })));
