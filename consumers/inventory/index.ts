@@ -27,7 +27,9 @@ export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDep
     const lines = await inParallel(needs, LINES_AT_ONCE, async ({ lineId, sku, quantity }) => {
       const id = reservationId(state.orderId, lineId);
       const { state: stock } = await stocks.command(sku, { type: 'ReserveUnits', data: { reservationId: id, quantity, onShortage: shortage(state.onShortage) } }, { event, step: `reserve-${lineId}` });
-      const { reserved, backordered } = reservationIn(stock, id) ?? { reserved: 0, backordered: 0 };
+      const held = reservationIn(stock, id) ?? { reserved: 0, backordered: 0, filled: 0 };
+      // As it was when it was made: what has been filled since is reported by its own event, and must not count twice.
+      const [reserved, backordered] = [held.reserved - held.filled, held.backordered + held.filled];
       return { lineId, reserved, backordered, short: quantity - reserved - backordered };
     });
     return orders.command(state.orderId, { type: 'RecordStock', data: { lines } }, { event, step: 'record-stock' });

@@ -33,8 +33,11 @@ export const reservationOf = (id: string): Readonly<{ orderId: string; lineId: s
   return { orderId: id.slice(0, slash), lineId: id.slice(slash + 1) };
 };
 
-/** `dispatched`: units of it that have left. `turn`: place in the queue of those who wait. */
-export type Reservation = Readonly<{ reserved: number; backordered: number; dispatched: number; turn: number }>;
+/**
+ * `filled`: units of it that came out of the queue, whether they are still here or not; `dispatched`: units that have left;
+ * `turn`: place in the queue of those who wait.
+ */
+export type Reservation = Readonly<{ reserved: number; backordered: number; filled: number; dispatched: number; turn: number }>;
 
 /**
  * `reservations`: of open orders only, spread over buckets by id, so that a change copies one bucket and not all of a hot
@@ -84,7 +87,7 @@ const withReservation = (state: StockState, id: string, next: Omit<Reservation, 
   };
 };
 
-const NONE = { reserved: 0, backordered: 0, dispatched: 0 };
+const NONE = { reserved: 0, backordered: 0, filled: 0, dispatched: 0 };
 
 const change = (state: StockState, event: StockEvent): StockState => {
   if (event.type === 'GoodsReceived') return { ...state, onHand: state.onHand + event.data.quantity };
@@ -96,13 +99,15 @@ const change = (state: StockState, event: StockEvent): StockState => {
       return withReservation(state, id, { ...before, reserved: before.reserved + event.data.quantity });
     case 'UnitsBackordered':
       return withReservation(state, id, { ...before, backordered: before.backordered + event.data.quantity });
-    case 'BackorderFilled':
-      return withReservation(state, id, { ...before, reserved: before.reserved + event.data.quantity, backordered: before.backordered - event.data.quantity });
+    case 'BackorderFilled': {
+      const { quantity } = event.data;
+      return withReservation(state, id, { ...before, reserved: before.reserved + quantity, backordered: before.backordered - quantity, filled: before.filled + quantity });
+    }
     case 'UnitsReleased':
       return withReservation(state, id, { ...before, reserved: before.reserved - event.data.reserved, backordered: before.backordered - event.data.backordered });
     case 'UnitsDispatched': {
       const { quantity, reserved, backordered } = event.data;
-      const left = { reserved: before.reserved - reserved, backordered: before.backordered - backordered, dispatched: before.dispatched + quantity };
+      const left = { ...before, reserved: before.reserved - reserved, backordered: before.backordered - backordered, dispatched: before.dispatched + quantity };
       return { ...withReservation(state, id, left), onHand: state.onHand - quantity };
     }
     default: {

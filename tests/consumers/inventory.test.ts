@@ -90,6 +90,8 @@ test('filled before the order heard that it waits: comes again, and is right the
   const error = await thrownBy(world.handle(filled));
   assert.is(world.consumer.onFailure({ event: filled, error, attempt: 1, sinceFirstMs: 0, fraction: 0.5 }).do, 'retry');
   await world.handle(await placed(world));
+  // As the stock had it when it answered: the filling is still to be told.
+  assert.equal((await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]), [[3, 0, 3], [1, 1, 2]]);
   await world.handle(filled);
   assert.equal((await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]), [[3, 0, 3], [2, 0, 2]]);
   assert.equal(await levels(world), [[10, 3, 0], [6, 2, 0]]);
