@@ -64,11 +64,12 @@ const textHeaders = (headers: Readonly<Record<string, string>>): Json =>
 
 const responsesOf = (route: Route, shared: Json): Json => {
   const responses: Json = {};
-  for (const [status, { description, schema, headers }] of Object.entries(route.responses)) {
+  for (const [status, { description, schema, headers, contentType }] of Object.entries(route.responses)) {
     responses[status] = {
       description,
       ...(headers ? { headers: textHeaders(headers) } : {}),
       ...(schema ? { content: { 'application/json': { schema: schemaOf(schema, 'output', shared) } } } : {}),
+      ...(contentType === undefined ? {} : { content: { [contentType]: { schema: { type: 'string' } } } }),
     };
   }
   for (const [status, codes] of problemsOf(route))

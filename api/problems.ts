@@ -12,11 +12,12 @@ export const PROBLEM_STATUS = {
   malformed_json: 400, missing_idempotency_key: 400, invalid_idempotency_key: 400, invalid_if_match: 400, invalid_cursor: 400, bad_request: 400,
   missing_token: 401, invalid_token: 401, bad_signature: 401, stale_signature: 401,
   forbidden: 403, not_your_order: 403,
-  no_such_route: 404, order_not_found: 404, revision_not_found: 404, sku_not_found: 404, parked_not_found: 404, webhook_not_configured: 404,
+  no_such_route: 404, order_not_found: 404, revision_not_found: 404, sku_not_found: 404, parked_not_found: 404, customer_not_found: 404, projection_not_found: 404, webhook_not_configured: 404,
   method_not_allowed: 405, revision_mismatch: 412, body_too_large: 413, unsupported_media_type: 415,
   invalid_request: 422, unknown_sku: 422, unknown_line: 422, currency_mismatch: 422, invalid_order: 422, idempotency_key_reused: 422,
+  no_build: 409, build_unfinished: 409, build_running: 409, no_previous_build: 409, version_gone: 409,
   price_changed: 409, below_zero: 409, out_of_stock: 409,
-  internal_error: 500, unavailable: 503, not_ready: 503,
+  internal_error: 500, unavailable: 503, not_ready: 503, too_many_streams: 503,
 } as const;
 export type ProblemCode = keyof typeof PROBLEM_STATUS | OrderRefusal['code'];
 

@@ -5,8 +5,11 @@ import type { Principal, TokenRole } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './problems.ts';
 
-/** What a handler answers. `body` is sent as JSON. */
-export type Reply = Readonly<{ status: number; headers?: Readonly<Record<string, string>>; body?: unknown }>;
+/**
+ * What a handler answers. `body` is sent as JSON; `chunks` instead is text sent piece by piece, as fast as the client takes it.
+ * Its signal aborts when the stream is over, also where none is sent (it then has aborted already).
+ */
+export type Reply = Readonly<{ status: number; headers?: Readonly<Record<string, string>>; body?: unknown; chunks?: (signal: AbortSignal) => AsyncIterable<string> }>;
 
 /** `idempotencyKey` is '' where the route wants none; `rawBody` is empty unless the route's body is raw. */
 export type OpenRequest<P = unknown, Q = unknown, B = unknown> = Readonly<{
@@ -15,7 +18,7 @@ export type OpenRequest<P = unknown, Q = unknown, B = unknown> = Readonly<{
 export type ApiRequest<P = unknown, Q = unknown, B = unknown> = OpenRequest<P, Q, B> & Readonly<{ principal: Principal }>;
 
 type Answer = Reply | Promise<Reply>;
-type Responses = Readonly<Record<number, Readonly<{ description: string; schema?: z.ZodType; headers?: Readonly<Record<string, string>> }>>>;
+type Responses = Readonly<Record<number, Readonly<{ description: string; schema?: z.ZodType; headers?: Readonly<Record<string, string>>; contentType?: string }>>>;
 
 /**
  * `path`: in OpenAPI's form, `/orders/{id}`. `bodyKind`: 'json' (must be there), 'optional' JSON, or 'raw' (read as bytes and

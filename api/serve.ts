@@ -11,6 +11,8 @@ export const BODY_LIMIT_BYTES = 1_048_576;
 const json = express.json({ strict: true, limit: BODY_LIMIT_BYTES });
 const raw = express.raw({ type: () => true, limit: BODY_LIMIT_BYTES });
 
+/** How long a client may take nothing of a stream. */
+const SLOW_READER_MS = 15_000;
 const KEY = /^[\x21-\x7e]+$/;
 const KEY_CHARACTERS = 200;
 const NO_BYTES = Buffer.alloc(0);
@@ -27,9 +29,42 @@ const SECURITY_HEADERS = (() => {
   return headers;
 })();
 
+/**
+ * Sends text as fast as the client takes it and no faster, so that nothing is kept for a slow one; one that takes nothing for
+ * 15 s is dropped. What fails on the way ends the connection, so that the client sees a cut and not an end.
+ */
+const stream = async (response: Response, chunks: NonNullable<Reply['chunks']>, { clock, log }: Pick<ApiDeps, 'clock' | 'log'>): Promise<void> => {
+  const over = new AbortController();
+  response.once('close', () => over.abort());
+  try {
+    for await (const chunk of chunks(over.signal)) {
+      if (over.signal.aborted) return;
+      if (response.write(chunk)) continue;
+      const drained = new AbortController();
+      response.once('drain', () => drained.abort());
+      await clock.sleep(SLOW_READER_MS, AbortSignal.any([drained.signal, over.signal]));
+      if (!drained.signal.aborted) return void response.destroy();
+    }
+    response.end();
+  } catch (error) {
+    if (!over.signal.aborted) log.error({ error: String(error), stack: (error as Error | null)?.stack }, 'a stream was cut off');
+    response.destroy();
+  } finally {
+    over.abort();
+  }
+};
+
 /** Writes an answer: the only place that touches a response. */
-export const send = (response: Response, { status, headers, body }: Reply): void => {
-  if (response.headersSent || response.destroyed) return;
+export const send = (response: Response, { status, headers, body, chunks }: Reply, deps?: Pick<ApiDeps, 'clock' | 'log'>): void => {
+  if (response.headersSent || response.destroyed) return void chunks?.(AbortSignal.abort());
+  if (chunks) {
+    response.writeHead(status, { ...SECURITY_HEADERS, 'Cache-Control': 'no-store', ...headers });
+    if (response.req.method === 'HEAD' || !deps) {
+      chunks(AbortSignal.abort());
+      response.end();
+    } else void stream(response, chunks, deps);
+    return;
+  }
   if (body === undefined) {
     response.writeHead(status, { ...SECURITY_HEADERS, 'Cache-Control': 'no-store', ...headers }).end();
     return;
@@ -97,8 +132,8 @@ export const serve = (route: Route, deps: ApiDeps): RequestHandler => {
           traceparent: traceparentOf(request.headers.traceparent, deps.randomness),
         };
         const reply = route.handle(asked, deps);
-        if (reply instanceof Promise) reply.then((value) => send(response, value)).catch(fail);
-        else send(response, reply);
+        if (reply instanceof Promise) reply.then((value) => send(response, value, deps)).catch(fail);
+        else send(response, reply, deps);
       } catch (error) {
         fail(error);
       }

@@ -1,14 +1,14 @@
 /** Starts consumers, each with commands that carry its name. */
 import { consumers } from '../consumers/index.ts';
 import { deadlineOf } from '../consumers/deadlines/index.ts';
-import type { Refusal } from '../domain/kernel.ts';
+import type { Actor, Refusal } from '../domain/kernel.ts';
 import { orderStream } from '../domain/order/events.ts';
 import { stockStream } from '../domain/stock/stock.ts';
 import type { Bookkeeping } from '../ports/bookkeeping.ts';
 import type { Cause, Consumer, ConsumerDeps, Orders, Stocks } from '../ports/consumer.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
-import { operationsStream } from '../domain/operations/operations.ts';
+import { operationsStream, type OperationsEvent } from '../domain/operations/operations.ts';
 import { operationsLog, orders, stocks } from '../runtime/aggregates.ts';
 import type { ParkingEntry } from '../runtime/blocked-streams.ts';
 import { consume, type RunningConsumer } from '../runtime/consume.ts';
@@ -71,6 +71,13 @@ export const inParallel: ConsumerDeps['inParallel'] = async (items, limit, work)
   if (errors.length > 0) throw errors[0];
   return results;
 };
+
+/** Writes what an operator did into the month's operations stream; the same `commandId` again has no effect. */
+export const recordOperation =
+  (executor: Executor, clock: Clock) =>
+  async (event: OperationsEvent, actor: Actor, commandId: string): Promise<void> => {
+    await executor.execute(operationsLog, operationsStream(clock.now().toISOString()), event, { commandId, actor });
+  };
 
 /** Writes what was parked, retried or discarded into the month's operations stream. */
 export const auditTrail = (executor: Executor) => async ({ type, id, at, actor, why, consumer, stream, eventId, eventType, revision, attempts }: ParkingEntry): Promise<void> => {

@@ -6,20 +6,14 @@ import type { EventLog } from '../ports/event-log.ts';
 import type { Clock } from '../ports/system.ts';
 import { discardParkedIn, parkingEntry, retryParkedIn, type ParkingEntry } from '../runtime/blocked-streams.ts';
 import type { RunningConsumer } from '../runtime/consume.ts';
-import type { RunningProjection } from '../runtime/project.ts';
 
-export type OperationsDeps = Readonly<{
-  books: Bookkeeping;
-  eventLog: EventLog;
-  clock: Clock;
-  running: ReadonlyMap<string, RunningConsumer>;
-  projections: readonly RunningProjection[];
-  audit(entry: ParkingEntry): Promise<void>;
-}>;
+export type ParkedDeps = Readonly<{ books: Bookkeeping; clock: Clock; running: ReadonlyMap<string, RunningConsumer>; audit(entry: ParkingEntry): Promise<void> }>;
+export type OperationsDeps = ParkedDeps & Readonly<{ eventLog: EventLog; views: Operations['views'] }>;
 
 const PAGE = 200;
 
-export const createOperations = ({ books, eventLog, clock, running, projections, audit }: OperationsDeps): Operations => {
+/** Parked events: found, tried again, dropped; also by a script, beside the server that runs their consumer. */
+export const createParked = ({ books, clock, running, audit }: ParkedDeps): Operations['parked'] => {
   const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
     const blocked = await books.blocked(id);
     if (blocked?.state !== 'parked') return undefined;
@@ -37,6 +31,36 @@ export const createOperations = ({ books, eventLog, clock, running, projections,
   };
 
   return {
+    async find(filter, page) {
+      const found = await books.findBlocked({ ...filter, state: 'parked' }, page);
+      const items = await Promise.all(found.items.map(({ id }) => parkedOf(id)));
+      return { items: items.filter((item) => item !== undefined), next: found.next };
+    },
+    get: parkedOf,
+    retry,
+    async discard(id, by) {
+      const blocked = await books.blocked(id);
+      if (blocked?.state !== 'parked') return false;
+      const here = running.get(blocked.consumer);
+      if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
+      await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at: clock.now().toISOString() }));
+      return discardParkedIn(books, id, clock.now());
+    },
+    async retryMatching(filter, actor) {
+      let count = 0;
+      for (let after: string | undefined; ; ) {
+        const { items, next } = await books.findBlocked({ ...filter, state: 'parked' }, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+        for (const { id } of items) if (await retry(id, actor)) count += 1;
+        if (next === null) return count;
+        after = next;
+      }
+    },
+  };
+};
+
+export const createOperations = (deps: OperationsDeps): Operations => {
+  const { books, eventLog, running, views } = deps;
+  return {
     async consumers() {
       const reports = [...running].map(async ([name, consumer]) => {
         const status = consumer.status();
@@ -50,32 +74,7 @@ export const createOperations = ({ books, eventLog, clock, running, projections,
       });
       return Promise.all(reports);
     },
-    projections: async () => projections.map((projection) => projection.status()),
-    parked: {
-      async find(filter, page) {
-        const found = await books.findBlocked({ ...filter, state: 'parked' }, page);
-        const items = await Promise.all(found.items.map(({ id }) => parkedOf(id)));
-        return { items: items.filter((item) => item !== undefined), next: found.next };
-      },
-      get: parkedOf,
-      retry,
-      async discard(id, by) {
-        const blocked = await books.blocked(id);
-        if (blocked?.state !== 'parked') return false;
-        const here = running.get(blocked.consumer);
-        if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
-        await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at: clock.now().toISOString() }));
-        return discardParkedIn(books, id, clock.now());
-      },
-      async retryMatching(filter, actor) {
-        let count = 0;
-        for (let after: string | undefined; ; ) {
-          const { items, next } = await books.findBlocked({ ...filter, state: 'parked' }, { limit: PAGE, ...(after === undefined ? {} : { after }) });
-          for (const { id } of items) if (await retry(id, actor)) count += 1;
-          if (next === null) return count;
-          after = next;
-        }
-      },
-    },
+    views,
+    parked: createParked(deps),
   };
 };

@@ -2,9 +2,17 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApi, devAuthentication, jwksAuthentication, type Authentication } from '../api/index.ts';
-import { projections } from '../projections/index.ts';
+import { projectionsOf } from '../projections/index.ts';
+import { auditLog } from '../projections/audit-log.ts';
 import { catalogue } from '../projections/catalogue.ts';
-import { orderStatus } from '../projections/order-status.ts';
+import { customerOrders } from '../projections/customer-orders.ts';
+import { operations as operationsView } from '../projections/operations.ts';
+import { orderStatus, type OrderStatusRow } from '../projections/order-status.ts';
+import { sales } from '../projections/sales.ts';
+import { stockLevels } from '../projections/stock-levels.ts';
+import type { Position } from '../domain/kernel.ts';
+import { createLive } from '../runtime/live.ts';
+import { createPacer, type Pacer } from '../runtime/pacer.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 import { createCheckout } from '../runtime/checkout.ts';
@@ -15,7 +23,8 @@ import { followPrices } from '../runtime/prices.ts';
 import { runProjection, type RunningProjection } from '../runtime/project.ts';
 import { decimalDistance, storeLog } from '../runtime/store-log.ts';
 import { viewReader } from '../runtime/views.ts';
-import { auditTrail, startConsumers } from './consumers.ts';
+import { auditTrail, recordOperation, startConsumers } from './consumers.ts';
+import { createViewBuilds } from './view-builds.ts';
 import { seedDemo } from './demo.ts';
 import type { Environment } from './environment.ts';
 import { createOperations } from './operations.ts';
@@ -59,28 +68,40 @@ const authentication = (environment: Environment, secret: (name: string) => Buff
   return devAuthentication({ secret: secret('dev-auth'), clock });
 };
 
-type Parts = Readonly<{ environment: Environment; system: System; stores: Stores; executor: Executor; eventLog: EventLog; following: Following }>;
+type Parts = Readonly<{ environment: Environment; system: System; stores: Stores; executor: Executor; eventLog: EventLog; following: Following; pacer: Pacer; distance(after: Position | undefined, to: Position): number }>;
 /** What runs beside the API; filled as it starts. */
 type Following = Readonly<{ consumers: Map<string, RunningConsumer>; projections: RunningProjection[] }>;
 
-const startApi = async ({ environment, system, stores, executor, eventLog, following }: Parts) => {
+const startApi = async ({ environment, system, stores, executor, eventLog, following, pacer, distance }: Parts) => {
   const { clock, randomness, log } = system;
   const { store, books, reads, vault, folder } = stores;
   const prices = await followPrices(store, executor, log);
   const { CURRENCY: currency, TAX_RATE: taxRate, SHIPPING_FLAT_MINOR: shippingFlatMinor, SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor } = environment;
   const checkout = createCheckout({ store, executor, vault, prices, clock, currency, expiryMs: environment.ORDER_EXPIRY_MS, rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor } });
   const { WAREHOUSE_SECRET, PAYMENT_WEBHOOK_SECRET } = environment;
+  const timeZone = environment.SHOP_TIMEZONE;
+  const orders = viewReader<OrderStatusRow>(reads, orderStatus, clock);
+  const live = createLive({ reads, orderStatus: orders, clock, streams: environment.LIVE_STREAMS, streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT });
+  const views = createViewBuilds({
+    store, reads, clock, distance, pacer, log, projections: projectionsOf(timeZone), running: following.projections, record: recordOperation(executor, clock), newId: randomness.uuid,
+  });
   let stopping = false;
   const app = createApi({
     store, executor, vault, clock, randomness, log, checkout, prices, currency,
-    orderStatus: viewReader(reads, orderStatus, clock),
+    live, timeZone,
+    orderStatus: orders,
     catalogue: viewReader(reads, catalogue, clock),
+    stockLevels: viewReader(reads, stockLevels, clock),
+    customerOrders: viewReader(reads, customerOrders, clock),
+    auditLog: viewReader(reads, auditLog, clock),
+    sales: viewReader(reads, sales({ timeZone }), clock),
+    operationsView: viewReader(reads, operationsView({ timeZone }), clock),
     auth: authentication(environment, folder.secret, clock),
     webhooks: {
       ...(WAREHOUSE_SECRET === undefined ? {} : { warehouseSecret: WAREHOUSE_SECRET }),
       ...(PAYMENT_WEBHOOK_SECRET === undefined ? {} : { paymentSecret: PAYMENT_WEBHOOK_SECRET }),
     },
-    operations: createOperations({ books, eventLog, clock, running: following.consumers, projections: following.projections, audit: auditTrail(executor) }),
+    operations: createOperations({ books, eventLog, clock, running: following.consumers, views, audit: auditTrail(executor) }),
     async ready() {
       if (stopping) return { ok: false, why: 'The server is stopping.' };
       try {
@@ -99,9 +120,13 @@ const startApi = async ({ environment, system, stores, executor, eventLog, follo
     const url = await listen(server, environment.HOST, environment.PORT);
     return {
       url,
-      close: () => prices.close(),
+      async close() {
+        await views.close();
+        await prices.close();
+      },
       stopListening() {
         stopping = true;
+        live.close();
         return stopListening(server, clock);
       },
     };
@@ -112,11 +137,11 @@ const startApi = async ({ environment, system, stores, executor, eventLog, follo
 };
 
 /** Starts the views and consumers that this process has, and answers how to end them. */
-const startFollowing = async ({ environment, system, stores, executor, eventLog, following, has }: Parts & Readonly<{ has(role: string): boolean }>) => {
+const startFollowing = async ({ environment, system, stores, executor, eventLog, following, pacer, distance, has }: Parts & Readonly<{ has(role: string): boolean }>) => {
   const { clock, randomness, log } = system;
   const { store, books, reads, vault, folder } = stores;
   const outside = openOutside(environment, folder, system);
-  if (has('project')) following.projections.push(...projections.map((projection) => runProjection({ store, reads, clock, log }, projection)));
+  if (has('project')) for (const projection of projectionsOf(environment.SHOP_TIMEZONE)) following.projections.push(runProjection({ store, reads, clock, log, pacer, distance }, projection));
   const wanted = (name: string): boolean => has('consume') || has(`consume:${name}`);
   const consumption = await startConsumers({ executor, books, eventLog, clock, randomness, log, vault, ...outside }, following.consumers, wanted);
   if (following.consumers.has('warehouse')) {
@@ -151,18 +176,20 @@ export const startServer = async (environment: Environment, system: System): Pro
     const { store, books, folder } = stores;
     const executor = createExecutor({ store, books, clock, log });
     const seeded = environment.SEED === 'demo' && (await store.tail()) === undefined ? await seedDemo(executor, environment.CURRENCY) : 0;
-    const eventLog = storeLog({ store, books, clock, log, distance: decimalDistance(1) });
+    const distance = decimalDistance(1);
+    const eventLog = storeLog({ store, books, clock, log, distance });
+    const pacer = createPacer(clock, environment.REBUILD_SHARE);
 
     // Requests are served before the followers start: with a long history to catch up with they keep the process busy.
     const following: Following = { consumers: new Map(), projections: [] };
     let url: string | undefined;
     if (has('api')) {
-      const api = await startApi({ environment, system, stores, executor, eventLog, following });
+      const api = await startApi({ environment, system, stores, executor, eventLog, following, pacer, distance });
       ends.push(api.close);
       url = api.url;
       first.push(api.stopListening);
     }
-    ends.push(await startFollowing({ environment, system, stores, executor, eventLog, following, has }));
+    ends.push(await startFollowing({ environment, system, stores, executor, eventLog, following, pacer, distance, has }));
     return { url, dataFolder: folder.path, seeded, close };
   } catch (error) {
     await close();

@@ -79,6 +79,8 @@ export type Sealed = Readonly<z.infer<typeof Sealed>>;
 export type EventSchema = Readonly<{
   version: number;
   data: z.ZodType;
+  /** `older[n]`: what data of version n was stored as; it never changes. */
+  older?: Readonly<Record<number, z.ZodType>>;
   /** `upcasters[n]` turns data of version n into version n + 1. */
   upcasters?: Readonly<Record<number, (data: never) => unknown>>;
 }>;

@@ -2,7 +2,7 @@
 import type { Totals } from './order/events.ts';
 import { taxContained } from './money.ts';
 
-/** `taxRate`: 0.2 = 20%, contained in prices and shipping. `shippingFreeFromMinor`: goods worth this much ship free. */
+/** `taxRate`: 0.2 = 20%, contained in prices and shipping; an order keeps the one it was priced with. `shippingFreeFromMinor`: goods worth this much ship free. */
 export type PriceRules = Readonly<{ taxRate: number; shippingFlatMinor: number; shippingFreeFromMinor: number }>;
 
 /** `linesMinor`: what all lines cost together, tax contained. */

@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '../domain/kernel.ts';
+import type { EventEnvelope, Position } from '../domain/kernel.ts';
 import type { EventFilter } from './event-store.ts';
 
 /** An event and the cursor (a position, an offset) that its partition may be committed to once it is finished. */
@@ -34,4 +34,11 @@ export interface EventLog {
     onBatch: (batch: Batch) => Promise<void>,
   ): Promise<LogSubscription>;
   lag(group: string): Promise<Lag>;
+  /** Up to where a group has finished everything, as last saved; undefined is the beginning. */
+  reached(group: string): Promise<Position | undefined>;
+  /**
+   * Sets a group (back or forward) so that it goes on behind `to`; undefined is the beginning. Durable when it resolves. A
+   * process that runs the group hears of it within seconds, stops its work and goes on from there; else it counts at the next start.
+   */
+  seek(group: string, to: Position | undefined): Promise<void>;
 }

@@ -36,6 +36,8 @@ export interface EventStore {
   subscribe(after: Position | undefined, options: PageOptions & Readonly<{ signal: AbortSignal }>): AsyncIterable<EventPage>;
   /** The position of the last event, undefined in an empty store. */
   tail(): Promise<Position | undefined>;
+  /** The position of the last event recorded before `time` (ISO 8601): behind it a reader finds all that was recorded since. */
+  before(time: string): Promise<Position | undefined>;
   close(): Promise<void>;
 }
 

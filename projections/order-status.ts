@@ -9,14 +9,14 @@ import type { Projection } from '../ports/read-store.ts';
 /** `position`: of the last event folded. */
 export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>;
 
-/** All indexes go on with the time of placing; `number` finds one order. */
+/** Indexes go on with the time of placing, `changed` with the position of the last event; `number` finds one order. */
 export const orderStatus: Projection<OrderStatusRow> = {
   name: 'order-status',
-  version: 1,
+  version: 2,
   categories: ['order'],
   idsOf: (event) => [event.stream.slice('order-'.length)],
   apply: (row, event) => ({ state: evolve(row?.state ?? initialOrder, orderEvent(event)), position: event.position }),
-  keys: ({ state }) => {
+  keys: ({ state, position }) => {
     const status = statusOf(state);
     const skus = [...new Set(state.lines.map((line) => line.sku))];
     return {
@@ -26,6 +26,8 @@ export const orderStatus: Projection<OrderStatusRow> = {
       'customer-status': [[state.customerId, status, state.placedAt]],
       sku: skus.map((sku) => [sku, state.placedAt]),
       number: [[orderNumber(state.orderId)]],
+      changed: [[position]],
+      'customer-changed': [[state.customerId, position]],
     };
   },
 };

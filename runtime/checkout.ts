@@ -85,7 +85,7 @@ export const createCheckout =
       {
         type: 'PlaceOrder',
         data: {
-          orderId, customerId, currency, lines, totals, onShortage: request.onShortage ?? 'cancelOrder',
+          orderId, customerId, currency, lines, totals, taxRate: rules.taxRate, onShortage: request.onShortage ?? 'cancelOrder',
           contact, shippingAddress, country: request.shippingAddress.country,
           payment: token === undefined ? { method } : { method, token }, requestHash,
           expiresAt: new Date(clock.now().getTime() + expiryMs).toISOString(),

@@ -96,6 +96,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   let ending: Promise<void> | undefined;
   let why: string | undefined;
   let retries = 0;
+  /** A partition was taken away, and what was known of its blocked streams with it. */
+  let forgotten = false;
   let lastEventAt: string | undefined;
 
   const stop = (reason: string): void => {
@@ -154,14 +156,16 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const partitionOf = async ({ partition: id, signal }: Batch): Promise<Partition> => {
     const known = partitions.get(id);
     if (known?.signal === signal) return known;
-    // Another process may have followed it meanwhile and have left streams blocked.
-    if (partitions.size > 0 || known) await durably(() => waiting.load());
+    // Another process may have followed it meanwhile and have left streams blocked; so does who replays events to this consumer.
+    if (partitions.size > 0 || known || forgotten) await durably(() => waiting.load());
+    forgotten = false;
     const fresh: Partition = { name: id, window: window(), signal, work: AbortSignal.any([signal, abort.signal]), committed: undefined };
     setMaxListeners(0, signal, fresh.work);
     partitions.set(id, fresh);
     signal.addEventListener('abort', () => {
       if (partitions.get(id) === fresh) partitions.delete(id);
       if (!halt.signal.aborted) waiting.forget(id);
+      forgotten = true;
       roomier.wake();
       calmer.wake();
     }, { once: true });

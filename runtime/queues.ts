@@ -81,6 +81,7 @@ export const queues = (options: QueuesOptions): Queues => {
     dueRest.poke();
   };
 
+  /** The event is queued as well as named: where events were replayed to the stream meanwhile, it is not the head. */
   const settle: Queues['settle'] = async ({ event, error, history, verdict }, partition) => {
     const now = clock.now();
     const about = { consumer: name, stream: event.stream, revision: event.revision, type: event.type, attempts: history.attempts, error: nameOf(error) };
@@ -92,6 +93,7 @@ export const queues = (options: QueuesOptions): Queues => {
       const dueAt = new Date(now.getTime() + verdict.afterMs).toISOString();
       const blocked = blockedBy(name, event, error, history, now, { state: 'retrying', dueAt });
       await durably(() => books.block(blocked));
+      await durably(() => books.enqueue(name, event.stream, event));
       keep(blocked, partition).history = history;
       logger.warn({ ...about, dueAt }, 'an event failed and will be tried again; its stream waits');
     } else {
@@ -100,6 +102,7 @@ export const queues = (options: QueuesOptions): Queues => {
       const entry = parkingEntry('EventParked', blocked, { actor: SYSTEM, why: verdict.why, at: now.toISOString() });
       await durably(() => audit(entry));
       await durably(() => books.block(blocked));
+      await durably(() => books.enqueue(name, event.stream, event));
       keep(blocked, partition);
       logger.error({ ...about, id: blocked.id, why: verdict.why }, 'an event is parked; its stream waits for an operator');
     }

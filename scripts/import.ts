@@ -6,7 +6,10 @@ import { openScratch } from '../adapters/lmdb/scratch.ts';
 import { systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { openStores } from '../compose/stores.ts';
+import { projectionsOf } from '../projections/index.ts';
 import { createExecutor } from '../runtime/execute.ts';
+import { catchUp } from '../runtime/rebuild.ts';
+import { decimalDistance } from '../runtime/store-log.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 import { createProgress } from './cli/progress.ts';
 import { importHistory, type Summary } from './import/import-history.ts';
@@ -71,6 +74,13 @@ const main = async (): Promise<number> => {
       store: stores.store, executor, scratch, clock: systemClock, progress,
     });
     print(summary(result, rejectFile));
+    // Here nobody waits for an answer meanwhile; a server that starts on the folder then has its views at once.
+    for (const projection of projectionsOf(environment.SHOP_TIMEZONE)) {
+      await catchUp({ store: stores.store, reads: stores.reads, clock: systemClock, distance: decimalDistance(1) }, projection, {
+        onProgress: ({ events, total, left }) => progress.report(`building the view ${projection.name}`, total === undefined || left === undefined ? events : total - left, total),
+      });
+      progress.end();
+    }
     if (values.json) print(JSON.stringify({ ...result, rejectFile, where: stores.where }));
     return 0;
   } finally {

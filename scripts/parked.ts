@@ -1,11 +1,10 @@
 /** Parked events from the command line: list, retry, discard. Works beside a running server, which notices within a second. */
-import { jsonLog, systemClock } from '../adapters/system.ts';
+import { systemClock } from '../adapters/system.ts';
 import { auditTrail } from '../compose/consumers.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { createOperations } from '../compose/operations.ts';
+import { createParked } from '../compose/operations.ts';
 import { openStores } from '../compose/stores.ts';
 import { createExecutor } from '../runtime/execute.ts';
-import { storeLog } from '../runtime/store-log.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 
 const HELP = `npm run parked -- [list] [--consumer NAME] [--stream STREAM] [--type EVENT] [--json]
@@ -42,8 +41,7 @@ const main = async (): Promise<number> => {
   try {
     const clock = systemClock;
     const executor = createExecutor({ store, books, clock });
-    const eventLog = storeLog({ store, books, clock, log: jsonLog('warn') });
-    const { parked } = createOperations({ books, eventLog, clock, running: new Map(), projections: [], audit: auditTrail(executor) });
+    const parked = createParked({ books, clock, running: new Map(), audit: auditTrail(executor) });
     if (action === 'retry') {
       const count = id === undefined ? await parked.retryMatching(filter, ACTOR) : Number(await parked.retry(id, ACTOR));
       print(values.json ? JSON.stringify({ retried: count }) : `${count} will be tried again.`);

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { open } from 'lmdb';
 import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
-import { takeOwnership, type OwnerLock } from './owner-lock.ts';
+import { isOwned, takeOwnership, type OwnerLock } from './owner-lock.ts';
 
 /** The layout that this version writes. A change that an older version would misread counts it up. */
 const FORMAT = 1;
@@ -22,6 +22,8 @@ export type DataFolder = Readonly<{
   masterKey(given?: string): Buffer;
   /** 32 random bytes that stay the same, kept in keys/<name>.key. */
   secret(name: string): Buffer;
+  /** Whether a server runs on the folder now, this process or another. */
+  isServed(): Promise<boolean>;
   /** Gives the lock back. */
   close(): Promise<void>;
 }>;
@@ -64,8 +66,10 @@ const checkFormat = (path: string): boolean => {
   return true;
 };
 
+const openOwner = (path: string) => open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
+
 const taken = async (path: string): Promise<OwnerLock> => {
-  const root = open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
+  const root = openOwner(path);
   let lock: Awaited<ReturnType<typeof takeOwnership>>;
   try {
     lock = await takeOwnership(path, root, root.openDB<string, string>({ name: 'owner', encoding: 'string' }));
@@ -114,6 +118,15 @@ export const openDataFolder = async (path: string, { lock }: Readonly<{ lock: bo
     subfolder: (name) => join(folder, name),
     masterKey: (given) => (given === undefined ? secret('master') : parseKey(given, 'MASTER_KEY')),
     secret,
+    async isServed() {
+      if (owned) return true;
+      const root = openOwner(folder);
+      try {
+        return await isOwned(root.openDB<string, string>({ name: 'owner', encoding: 'string' }));
+      } finally {
+        await root.close();
+      }
+    },
     async close() {
       await owned?.release();
       owned = undefined;

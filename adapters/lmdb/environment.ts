@@ -14,12 +14,19 @@
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type Key, type RootDatabase } from 'lmdb';
 
+/** lmdb takes bytes where it would encode a string; its types do not say so. */
+export type Texts<K extends Key> = Omit<Database<string, K>, 'put'> & { put(key: K, value: string | Uint8Array): Promise<boolean> };
+
 export type Environment = Readonly<{
   root: RootDatabase<string, Key>;
   /** A named database of strings. */
   strings<K extends Key>(name: string): Database<string, K>;
+  /** The same of strings whose values can also be put as their UTF-8 bytes. */
+  texts<K extends Key>(name: string): Texts<K>;
   /** A named database of numbers. */
   numbers<K extends Key>(name: string): Database<number, K>;
+  /** A named database of strings, each with the version that it was put under. */
+  versioned<K extends Key>(name: string): Database<string, K>;
   /** Reads; sees this process's last commit, and those of others as of this turn of the event loop. `reading` must not leave an iteration open. */
   read<T>(reading: () => T): T;
   /**
@@ -29,6 +36,8 @@ export type Environment = Readonly<{
   transaction<T>(action: () => T): Promise<T>;
   /** Writes (no reads) on lmdb's own thread, if `key` of `database` is still absent there; false if not. Resolves once flushed. */
   writeIfAbsent<K extends Key>(database: Database<string, K>, key: K, writes: () => void): Promise<boolean>;
+  /** The same, if `key` of the versioned `database` still has `version` (undefined: is still absent). `writes` must not throw: what it wrote by then would stay. */
+  writeIfVersion<K extends Key>(database: Database<string, K>, key: K, version: number | undefined, writes: () => void): Promise<boolean>;
   /** Resolves when everything that readers can see now is flushed, whichever process wrote it. */
   flush(): Promise<void>;
   /** Waits for what is being written. What is asked for later throws. */
@@ -58,6 +67,12 @@ export const openEnvironment = (folder: string, what: string, unavailable: (mess
       throw failed(doing, error);
     }
   };
+  const written = async <T>(action: () => Promise<T>): Promise<T> => {
+    const done = opened('be written', action);
+    return done.catch(async (error: unknown) => {
+      throw failed('be written', await reasonOf(error));
+    });
+  };
   try {
     mkdirSync(folder, { recursive: true });
     // Turn batching off: our callers batch, and a commit then starts a turn of the event loop earlier.
@@ -69,7 +84,9 @@ export const openEnvironment = (folder: string, what: string, unavailable: (mess
   return {
     root,
     strings: <K extends Key>(name: string) => opened('be opened', () => root.openDB<string, K>({ name, encoding: 'string' })),
+    texts: <K extends Key>(name: string) => opened('be opened', () => root.openDB<string, K>({ name, encoding: 'string' }) as Texts<K>),
     numbers: <K extends Key>(name: string) => opened('be opened', () => root.openDB<number, K>({ name, encoding: 'ordered-binary' })),
+    versioned: <K extends Key>(name: string) => opened('be opened', () => root.openDB<string, K>({ name, encoding: 'string', useVersions: true })),
     read: (reading) => opened('be read', reading),
     async transaction(action) {
       let bug: { readonly error: unknown } | undefined;
@@ -81,19 +98,12 @@ export const openEnvironment = (folder: string, what: string, unavailable: (mess
           return undefined;
         }
       };
-      const done = opened('be written', () => root.transaction(guarded));
-      const result = await done.catch(async (error: unknown) => {
-        throw failed('be written', await reasonOf(error));
-      });
+      const result = await written(() => root.transaction(guarded));
       if (bug) throw bug.error;
       return result as ReturnType<typeof action>;
     },
-    async writeIfAbsent(database, key, writes) {
-      const done = opened('be written', () => database.ifNoExists(key, writes));
-      return done.catch(async (error: unknown) => {
-        throw failed('be written', await reasonOf(error));
-      });
-    },
+    writeIfAbsent: (database, key, writes) => written(() => database.ifNoExists(key, writes)),
+    writeIfVersion: (database, key, version, writes) => written(() => (version === undefined ? database.ifNoExists(key, writes) : database.ifVersion(key, version, writes))),
     flush: () =>
       new Promise((resolve, reject) => {
         // `sync` is missing in lmdb's types.

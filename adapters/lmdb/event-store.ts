@@ -233,6 +233,22 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
       return last === 0 ? undefined : positionAt(last);
     },
 
+    /** By halves, since events are recorded in the order of their positions; where a clock went back it may stop among the events of that hour. */
+    async before(time) {
+      const until = Date.parse(time);
+      const found = env.read(() => {
+        let [low, high] = [0, Math.min(lastPosition(), writingFrom - 1)];
+        while (low < high) {
+          const middle = Math.ceil((low + high) / 2);
+          if (Date.parse(eventOf(events.get(middle)!, middle).meta.recordedAt) < until) low = middle;
+          else high = middle - 1;
+        }
+        return low;
+      });
+      await isOnDisk(found);
+      return found === 0 ? undefined : positionAt(found);
+    },
+
     async close() {
       closing.abort();
       await running;

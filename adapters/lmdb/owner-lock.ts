@@ -37,6 +37,12 @@ const listen = (path: string): Promise<Server> =>
     server.listen(path, () => resolve(server.unref()));
   });
 
+/** Whether a process that lives owns what `records` is about. */
+export const isOwned = async (records: Database<string, string>): Promise<boolean> => {
+  const found = records.get(OWNER);
+  return found !== undefined && alive((JSON.parse(found) as Owner).socket);
+};
+
 /**
  * Makes this process the owner of `folder`, or resolves with the owner that lives. `records` keeps who it is: it is taken over
  * only from the very record whose socket was found dead, inside a transaction, so that one of several starters wins.

@@ -1,112 +1,189 @@
 import type { Key } from 'lmdb';
 import type { Position } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import type { Found, KeyPart, ReadStore, Row, View } from '../../ports/read-store.ts';
+import type { Activation, Build, Found, ReadStore, Row, Scan, Scanned, View } from '../../ports/read-store.ts';
 import { cursorOf, placeOf, type Place } from '../row-order.ts';
+import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { watchers } from '../watchers.ts';
 import { openEnvironment } from './environment.ts';
+import { NOTHING, checkRow, docOf, entryOf, headOf, keysLacking, placeIn, textOf, utf8Encoder } from './view-rows.ts';
 
-type Kept = Readonly<{ doc: unknown; keys: Row['keys'] }>;
-
-const DROP_ROWS = 1_000;
+const DROP_KEYS = 5_000;
+/** How many rows a commit prepares before it lets this thread's other work go on. */
+const PREPARED_ROWS = 250;
 /** Behind every text that can stand in a key. */
 const HIGHEST = '\u{10FFFF}';
-/** Stands between a key and the row's id: before any key part, so that a key comes before those that it begins. */
-const END = false;
+/** What stands in the place of a dropped build's checkpoint: while rows of it may be left, and after. */
+const DROPPING = 'dropping';
+const DROPPED = 'dropped';
+
+/** What a commit does with one row. `before`: the keys of the row that is there (undefined: none is); `bytes`: its text (undefined: it goes). */
+type Change = Readonly<{ id: string; before: Row['keys'] | undefined; now: Row['keys']; bytes: Uint8Array | undefined }>;
 
 /**
- * Views in an LMDB environment: `rows` holds [view, id] → the row with the keys that point at it, `index` has
- * [view, index, ...key, id], `meta` checkpoints and active views. A commit is one transaction, flushed when it resolves; the
- * index entries of the row that was there before go with it.
+ * Views in an LMDB environment: `docs` holds [view, id] → the row's text, `entries` [view, index, ...key, END, id], `checkpoints`
+ * view → position, `activations` name → which build readers see.
+ *
+ * A commit is one transaction, flushed when it resolves. The version of the checkpoint is read first, then the keys of the rows
+ * that the commit replaces, and everything is written on lmdb's own thread if the checkpoint still has that version: whoever
+ * changes a row changes the checkpoint as well, so the rows are then what was read. Versions count up for ever, also when a
+ * build is dropped and its name used again.
  */
 export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): ReadStore => {
   const env = openEnvironment(folder, 'the read store', (message, cause) => new StoreUnavailable(message, { cause }));
-  const rows = env.strings<[string, string]>('rows');
-  const index = env.strings<Key[]>('index');
-  const meta = env.strings<['checkpoint' | 'active', string]>('meta');
+  const docs = env.texts<[string, string]>('docs');
+  const entries = env.texts<Key[]>('entries');
+  const checkpoints = env.versioned<string>('checkpoints');
+  const activations = env.strings<string>('activations');
   const watched = watchers();
 
-  const kept = (view: View, id: string): Kept | undefined => {
-    const text = rows.get([view, id]);
-    return text === undefined ? undefined : (JSON.parse(text) as Kept);
+  const isPosition = (mark: string | undefined): mark is Position => mark !== undefined && mark !== DROPPING && mark !== DROPPED;
+  const checkpointOf = (view: View): Position | undefined => {
+    const mark = checkpoints.get(view);
+    return isPosition(mark) ? mark : undefined;
   };
-  const entriesOf = (view: View, id: string, keys: Row['keys']): Map<string, Key[]> => {
-    const entries = new Map<string, Key[]>();
-    for (const [name, list] of Object.entries(keys)) for (const key of list) entries.set(JSON.stringify([name, key]), [view, name, ...key, END, id]);
-    return entries;
+  const activation = (name: string): Activation | undefined => {
+    const text = activations.get(name);
+    return text === undefined ? undefined : (JSON.parse(text) as Activation);
   };
-  const replace = (view: View, { id, doc, keys }: Row): void => {
-    const before = entriesOf(view, id, kept(view, id)?.keys ?? {});
-    const now = entriesOf(view, id, doc === null ? {} : keys);
-    for (const [name, key] of before) if (!now.has(name)) void index.remove(key);
-    for (const [name, key] of now) if (!before.has(name)) void index.put(key, '');
-    if (doc !== null) void rows.put([view, id], JSON.stringify({ doc, keys } satisfies Kept));
-    else if (before.size > 0 || rows.doesExist([view, id])) void rows.remove([view, id]);
+
+  /** Takes the rest of a dropped build away, in commits that are small beside other views'; a kill leaves the rest to the next call. */
+  const cleared = async (view: View): Promise<void> => {
+    for (;;) {
+      const left = env.read(() => {
+        const { value, version } = checkpoints.getEntry(view) ?? {};
+        if (value !== DROPPING) return undefined;
+        const all = { start: [view], end: [view, HIGHEST], limit: DROP_KEYS } as object;
+        return { version, keys: [...entries.getKeys(all)], ids: [...docs.getKeys(all)] };
+      });
+      if (!left) return;
+      const { version = 0, keys, ids } = left;
+      await env.writeIfVersion(checkpoints, view, version, () => {
+        for (const key of keys) void entries.remove(key);
+        for (const id of ids) void docs.remove(id);
+        if (keys.length < DROP_KEYS && ids.length < DROP_KEYS) void checkpoints.put(view, DROPPED, version + 1);
+      });
+    }
   };
-  const placeIn = (key: Key[]): Place => ({ key: key.slice(2, -2) as KeyPart[], id: key.at(-1) as string });
+
+  const changing = (view: View, row: Row, encoded: (text: string) => Uint8Array): Change => {
+    checkRow(view, row);
+    const text = docs.get([view, row.id]);
+    const before = text === undefined ? undefined : headOf(text).keys;
+    return row.doc === null ? { id: row.id, before, now: {}, bytes: undefined } : { id: row.id, before, now: row.keys, bytes: encoded(textOf(row)) };
+  };
+  /** Index by index and then the rows, each in the order of the ids: writes that land near each other are several times faster. */
+  const write = (view: View, changes: readonly Change[]): void => {
+    const indexes = new Set<string>();
+    for (const { before, now } of changes) {
+      for (const index in before) indexes.add(index);
+      for (const index in now) indexes.add(index);
+    }
+    for (const index of indexes)
+      for (const { id, before, now } of changes) {
+        for (const key of keysLacking(before?.[index], now[index])) void entries.remove(entryOf(view, index, { key, id }));
+        for (const key of keysLacking(now[index], before?.[index])) void entries.put(entryOf(view, index, { key, id }), NOTHING);
+      }
+    for (const { id, before, bytes } of changes)
+      if (bytes) void docs.put([view, id], bytes);
+      else if (before) void docs.remove([view, id]);
+  };
 
   return {
     async get<D>(view: View, id: string) {
-      return env.read(() => kept(view, id)?.doc as D | undefined);
+      return env.read(() => {
+        const text = docs.get([view, id]);
+        return text === undefined ? undefined : docOf<D>(text);
+      });
     },
 
-    async find<D>(view: View, { index: name, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
-      const all: Key[] = [view, name, ...prefix];
+    async find<D>(view: View, { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
+      const all: Key[] = [view, index, ...prefix];
       const behind = after === undefined ? undefined : placeOf(after, prefix);
       // No stored key equals a bound, since every one goes on with END and an id: inclusive and exclusive are the same.
       let low: Key[] = from === undefined ? all : [...all, from];
       let high: Key[] = to === undefined ? [...all, HIGHEST] : [...all, to];
       if (behind) {
-        const place: Key[] = [view, name, ...behind.key, END, behind.id];
+        const place = entryOf(view, index, behind);
         if (descending) high = place;
         else low = place;
       }
       const range = descending ? { start: high, end: low, reverse: true } : { start: low, end: high };
       return env.read(() => {
         const places: Place[] = [];
-        for (const key of index.getKeys({ ...range, limit: limit + 2 })) {
-          const place = placeIn(key);
+        for (const entry of entries.getKeys({ ...range, limit: limit + 2 })) {
+          const place = placeIn(entry);
           if (cursorOf(place) !== after) places.push(place);
         }
-        const found = places.slice(0, limit).map((place) => ({ id: place.id, doc: kept(view, place.id)!.doc as D, cursor: cursorOf(place) }));
+        const found = places.slice(0, limit).map((place) => ({ id: place.id, doc: docOf<D>(docs.get([view, place.id])!), cursor: cursorOf(place) }));
         return { rows: found, next: places.length > limit ? (found.at(-1)?.cursor ?? null) : null };
       });
     },
 
+    async scan<D>(view: View, { after, to, limit }: Scan): Promise<Scanned<D>> {
+      const start: Key[] = after === undefined ? [view] : [view, after];
+      const end: Key[] = to === undefined ? [view, HIGHEST] : [view, to];
+      return env.read(() => {
+        const range = { start, end, exclusiveStart: true, inclusiveEnd: true, limit: limit + 1 } as object;
+        const found = [...docs.getRange(range)].map(({ key: [, id], value }): Row<D> => ({ id, doc: docOf<D>(value), ...headOf(value) }));
+        const rows = found.slice(0, limit);
+        return { rows, next: found.length > limit ? (rows.at(-1)?.id ?? null) : null, checkpoint: checkpointOf(view) };
+      });
+    },
+
     async checkpoint(view) {
-      return env.read(() => meta.get(['checkpoint', view]) as Position | undefined);
+      return env.read(() => checkpointOf(view));
     },
 
     async commit(view, from, given, to) {
-      const outcome = await env.transaction(() => {
-        if (meta.get(['checkpoint', view]) !== from) return 'stale';
-        for (const row of given) replace(view, row);
-        void meta.put(['checkpoint', view], to);
-        return 'committed';
+      if (from === undefined) await cleared(view); // of a drop that was cut short
+      const found = env.read(() => checkpoints.getEntry(view));
+      if ((found?.value ?? DROPPED) !== (from ?? DROPPED)) return 'stale';
+      const rows = [...new Map(given.map((row) => [row.id, row])).values()].sort((a, b) => (a.id < b.id ? -1 : 1)); // the last of an id counts
+      const encoded = utf8Encoder();
+      const changes: Change[] = [];
+      for (let at = 0; at < rows.length; at += PREPARED_ROWS) {
+        if (at > 0) await new Promise(setImmediate);
+        changes.push(...env.read(() => rows.slice(at, at + PREPARED_ROWS).map((row) => changing(view, row, encoded))));
+      }
+      const committed = await env.writeIfVersion(checkpoints, view, found?.version, () => {
+        write(view, changes);
+        void checkpoints.put(view, to, (found?.version ?? 0) + 1);
       });
-      if (outcome === 'committed') watched.tell(view, given, to);
-      return outcome;
+      if (!committed) return 'stale';
+      watched.tell(view, given, to);
+      return 'committed';
     },
 
     watch: watched.watch,
 
     async active(name) {
-      return env.read(() => meta.get(['active', name]));
+      return env.read(() => activation(name));
     },
     async activate(name, view) {
-      await env.transaction(() => void meta.put(['active', name], view));
+      return env.transaction(() => {
+        const current = activation(name);
+        const next = activationOf(current, view, checkpointOf(view), current && checkpointOf(current.view));
+        if (next === 'behind') return 'behind';
+        if (next !== current) void activations.put(name, JSON.stringify(next));
+        return 'activated';
+      });
     },
-
-    /** In transactions of 1,000 rows, so that other views go on meanwhile; the checkpoint goes first. */
+    async builds(name) {
+      return env.read(() => {
+        const marks = [...checkpoints.getRange({ start: `${name}@`, end: `${name}@${HIGHEST}` })];
+        return marks.flatMap(({ key, value }): Build[] => (isPosition(value) ? [{ view: key, checkpoint: value }] : []));
+      });
+    },
     async drop(view) {
-      await env.transaction(() => void meta.remove(['checkpoint', view]));
-      for (let left = true; left; ) {
-        left = await env.transaction(() => {
-          const ids = [...rows.getKeys({ start: [view], end: [view, HIGHEST], limit: DROP_ROWS })].map(([, id]) => id);
-          for (const id of ids) replace(view, { id, doc: null, keys: {} });
-          return ids.length === DROP_ROWS;
-        });
-      }
+      await env.transaction(() => {
+        const current = activation(nameOf(view));
+        const left = activationWithout(current, view);
+        if (left && left !== current) void activations.put(nameOf(view), JSON.stringify(left));
+        const { version } = checkpoints.getEntry(view) ?? {};
+        if (version !== undefined) void checkpoints.put(view, DROPPING, version + 1);
+      });
+      await cleared(view);
     },
 
     async close() {

@@ -59,6 +59,13 @@ export const memoryEventStore = (): EventStore => {
       return texts.length === 0 ? undefined : positionAt(texts.length);
     },
 
+    async before(time) {
+      open();
+      let last = 0;
+      for (let n = 1; n <= texts.length; n++) if (Date.parse(at(n).meta.recordedAt) < Date.parse(time)) last = n;
+      return last === 0 ? undefined : positionAt(last);
+    },
+
     async close() {
       closing.abort();
     },

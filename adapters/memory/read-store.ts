@@ -1,16 +1,17 @@
 import type { Position } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import type { Found, KeyPart, ReadStore, Row, View } from '../../ports/read-store.ts';
+import type { Activation, Build, Found, KeyPart, ReadStore, Row, Scan, Scanned, View } from '../../ports/read-store.ts';
 import { comparePart, comparePlace, cursorOf, placeOf, startsWith, type Place } from '../row-order.ts';
+import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { watchers } from '../watchers.ts';
 
-type Kept = Readonly<{ text: string; keys: Row['keys'] }>;
+type Kept = Readonly<{ text: string; keys: Row['keys']; at: Position }>;
 
 /** The read store's specification: rows as JSON text, found by looking at all of them. */
 export const memoryReadStore = (): ReadStore => {
   const views = new Map<View, Map<string, Kept>>();
   const checkpoints = new Map<View, Position>();
-  const activeOf = new Map<string, View>();
+  const activeOf = new Map<string, Activation>();
   const watched = watchers();
   let closed = false;
   const rowsOf = (view: View): Map<string, Kept> => {
@@ -38,6 +39,15 @@ export const memoryReadStore = (): ReadStore => {
       return { rows, next: places.length > limit ? (rows.at(-1)?.cursor ?? null) : null };
     },
 
+    async scan<D>(view: View, { after, to, limit }: Scan): Promise<Scanned<D>> {
+      const ids = [...rowsOf(view).keys()].filter((id) => (after === undefined || comparePart(id, after) > 0) && (to === undefined || comparePart(id, to) <= 0)).sort(comparePart);
+      const rows = ids.slice(0, limit).map((id): Row<D> => {
+        const { text, keys, at } = rowsOf(view).get(id)!;
+        return { id, doc: JSON.parse(text) as D, keys, at };
+      });
+      return { rows, next: ids.length > limit ? (rows.at(-1)?.id ?? null) : null, checkpoint: checkpoints.get(view) };
+    },
+
     async checkpoint(view) {
       rowsOf(view);
       return checkpoints.get(view);
@@ -46,9 +56,9 @@ export const memoryReadStore = (): ReadStore => {
     async commit(view, from, rows, to) {
       const kept = rowsOf(view);
       if (checkpoints.get(view) !== from) return 'stale';
-      for (const { id, doc, keys } of rows) {
+      for (const { id, doc, keys, at } of rows) {
         if (doc === null) kept.delete(id);
-        else kept.set(id, { text: JSON.stringify(doc), keys: structuredClone(keys) as Row['keys'] });
+        else kept.set(id, { text: JSON.stringify(doc), keys: structuredClone(keys) as Row['keys'], at });
       }
       views.set(view, kept);
       checkpoints.set(view, to);
@@ -63,11 +73,21 @@ export const memoryReadStore = (): ReadStore => {
       return activeOf.get(name);
     },
     async activate(name, view) {
+      rowsOf(view);
+      const current = activeOf.get(name);
+      const next = activationOf(current, view, checkpoints.get(view), current && checkpoints.get(current.view));
+      if (next === 'behind') return 'behind';
+      activeOf.set(name, next);
+      return 'activated';
+    },
+    async builds(name) {
       rowsOf('');
-      activeOf.set(name, view);
+      return [...checkpoints].filter(([view]) => nameOf(view) === name).map(([view, checkpoint]): Build => ({ view, checkpoint }));
     },
     async drop(view) {
       rowsOf(view);
+      const left = activationWithout(activeOf.get(nameOf(view)), view);
+      if (left) activeOf.set(nameOf(view), left);
       views.delete(view);
       checkpoints.delete(view);
     },

@@ -1,22 +1,27 @@
 /** Every route: a new one is a declaration and a line here. The first are matched first, and checkout is asked for most. */
 import { openApiOf } from '../openapi.ts';
 import { openRoute, type Route } from '../route.ts';
+import { analytics } from './analytics.ts';
+import { audit } from './audit.ts';
 import { deleteProduct, listCatalogue, putProduct } from './catalogue.ts';
 import { checkout } from './checkout.ts';
+import { customers } from './customers.ts';
 import { health } from './health.ts';
+import { live } from './live.ts';
 import { operations } from './operations.ts';
 import { orderCommands } from './order-commands.ts';
 import { getHistory } from './order-history.ts';
 import { listOrders } from './order-list.ts';
 import { getOrder } from './order.ts';
 import { session } from './session.ts';
-import { adjustStock, getStock, receiveStock } from './stock.ts';
+import { adjustStock, getStock, listStock, receiveStock } from './stock.ts';
 import { paymentEvents, warehouseEvents } from './webhooks.ts';
 
 const declared: readonly Route[] = [
   checkout, listOrders, getOrder, getHistory, ...orderCommands,
-  listCatalogue, putProduct, deleteProduct, getStock, receiveStock, adjustStock,
-  session, warehouseEvents, paymentEvents, ...operations, ...health,
+  ...live, ...customers,
+  listCatalogue, putProduct, deleteProduct, listStock, getStock, receiveStock, adjustStock,
+  session, warehouseEvents, paymentEvents, ...analytics, ...audit, ...operations, ...health,
 ];
 
 let document: unknown;

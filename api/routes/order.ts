@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
 import { evolve, initialOrder, isPlaced } from '../../domain/order/state.ts';
+import { ViewUnavailable } from '../../runtime/views.ts';
 import type { ApiDeps } from '../deps.ts';
 import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
 import { problem } from '../problems.ts';
@@ -65,7 +66,11 @@ export const getOrder = route({
     if (asOf !== undefined || revision !== undefined) return past(request, deps);
     const { orderStatus, vault } = deps;
     const enough = (row: Readonly<{ state: { revision: number } }>): boolean => row.state.revision >= (atLeast ?? 0);
-    let row = await orderStatus.get(id);
+    // While the view is being built, each order is folded from its own stream.
+    let row = await orderStatus.get(id).catch((error: unknown) => {
+      if (error instanceof ViewUnavailable) return undefined;
+      throw error;
+    });
     if (!row || !enough(row)) {
       // Nobody waits for an order that is not there or not theirs.
       const order = await findOrder(deps, principal, id);

@@ -3,20 +3,42 @@ import { productStream, Sku } from '../../domain/product/product.ts';
 import { available, stockStream, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
 import { products, stocks } from '../../runtime/aggregates.ts';
 import { derivedUuid } from '../../runtime/identity.ts';
+import { BadCursor, findPage } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { problem, refused } from '../problems.ts';
 import { route, type ApiRequest, type Reply } from '../route.ts';
-import { components, Reason, SkuParams } from '../schemas/common.ts';
+import { components, Cursor, Instant, Limit, page, Reason, SkuParams, wholeNumber } from '../schemas/common.ts';
 
 const MOST_UNITS = 1_000_000;
-const levels = { sku: Sku, onHand: z.int(), reserved: z.int().min(0), backordered: z.int().min(0), available: z.int(), revision: z.int().min(-1) };
+const units = { sku: Sku, onHand: z.int(), reserved: z.int().min(0), backordered: z.int().min(0), available: z.int() };
+const levels = { ...units, revision: z.int().min(-1) };
 const StockLevels = z
   .strictObject(levels)
   .register(components, { id: 'StockLevels', description: '`available` = on hand − reserved; below 0 when more has left than was counted. `revision` is -1 before anything was received.' });
 const StockAnswer = z.strictObject({ ...levels, position: z.string() }).register(components, { id: 'StockAnswer', description: 'Levels after the command; `revision` is what it led to, also when it is repeated.' });
 
+const StockItem = z.strictObject({ ...units, updatedAt: Instant }).register(components, { id: 'StockItem', description: 'Levels as of `updatedAt`. A product that was listed and never received has 0 of everything.' });
+
 const levelsOf = (sku: string, state: StockState) => ({
   sku, onHand: state.onHand, reserved: state.reserved, backordered: state.backordered, available: available(state), revision: state.revision,
+});
+
+export const listStock = route({
+  method: 'get', path: '/stock', tag: 'stock', roles: ['operator'],
+  summary: 'What of each SKU is there and promised',
+  description: 'By SKU; with `below`, the SKUs of which fewer units are available, the fewest first. It follows what happens within moments.',
+  query: z.strictObject({ below: wholeNumber(0, 1_000_000_000).optional().describe('Units.'), cursor: Cursor, limit: Limit }),
+  responses: { 200: { description: 'A page.', schema: page(StockItem) } },
+  problems: ['invalid_cursor'],
+  async handle({ query: { below, cursor, limit } }, { stockLevels }) {
+    const where = below === undefined ? { index: 'sku' } : { index: 'available', to: below };
+    // A cursor is a place in one index; in the other it would mean nothing.
+    const tag = `${where.index}:`;
+    if (cursor !== undefined && !cursor.startsWith(tag)) throw new BadCursor();
+    const { rows, next } = await findPage(stockLevels, { ...where, prefix: [], limit, ...(cursor === undefined ? {} : { after: cursor.slice(tag.length) }) });
+    const items = rows.map(({ doc: { sku, onHand, reserved, backordered, available: free, updatedAt } }) => ({ sku, onHand, reserved, backordered, available: free, updatedAt }));
+    return { status: 200, body: { items, nextCursor: next === null ? null : tag + next } };
+  },
 });
 
 export const getStock = route({

@@ -49,9 +49,20 @@ export const ParkedItem = z
   })
   .register(components, { id: 'ParkedItem', description: 'An event that a consumer could not handle (a dead letter); the order\'s later events queue behind it.' });
 
-export const ProjectionStatus = z
+const Build = z
   .strictObject({
-    view: z.string(), state: z.enum(['running', 'failed', 'stopped']), position: z.string().optional(), lag: z.strictObject({ seconds: z.number().min(0) }),
-    failed: z.strictObject({ position: z.string(), type: z.string(), stream: z.string(), error: z.string() }).optional(),
+    view: z.string(), state: z.enum(['building', 'ready', 'failed', 'begun']), position: z.string().nullable(), share: z.number().min(0).max(1).nullable(),
+    eventsPerSecond: z.number().min(0).nullable(), secondsLeft: z.number().min(0).nullable(), error: z.string().optional(),
   })
-  .register(components, { id: 'ProjectionStatus' });
+  .register(components, { id: 'Build', description: 'A build of a view beside the one that readers see. `begun`: by another process, or left by one that was killed. `share`: of the way.' });
+export const BuildReport = Build;
+
+export const ViewReport = z
+  .strictObject({
+    name: z.string(), view: z.string().nullable(), previous: z.string().nullable(), state: z.enum(['building', 'running', 'failed', 'stopped']), position: z.string().nullable(),
+    lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
+    failed: z.strictObject({ position: z.string(), type: z.string(), stream: z.string(), error: z.string() }).optional(),
+    build: Build.optional(),
+  })
+  .register(components, { id: 'View', description: '`view`: the build that readers see; `previous`: the one before, kept to go back to; `build`: the next one.' });
+export const SwitchedView = z.strictObject({ name: z.string(), view: z.string(), previous: z.string().nullable() }).register(components, { id: 'SwitchedView' });

@@ -11,8 +11,8 @@ const units = (lines: readonly Readonly<{ quantity: number }>[]): number => line
 const factsOf = (event: OrderEvent): Facts => {
   switch (event.type) {
     case 'OrderPlaced': {
-      const { lines, totals, currency, country, onShortage } = event.data;
-      return { lines: lines.length, units: units(lines), ...totals, currency, onShortage, ...(country === undefined ? {} : { country }) };
+      const { lines, totals, taxRate, currency, country, onShortage } = event.data;
+      return { lines: lines.length, units: units(lines), ...totals, taxRate, currency, onShortage, ...(country === undefined ? {} : { country }) };
     }
     case 'PaymentAuthorized':
     case 'PaymentCaptured':

@@ -1,4 +1,7 @@
-/** What can have happened to an order, as it is stored. Shapes never change: add a version and an upcaster. */
+/**
+ * What can have happened to an order, as it is stored. Shapes that have shipped never change: add a version, an upcaster and a
+ * golden sample, as OrderPlaced shows.
+ */
 import { z } from 'zod';
 import { Sealed, upcast, type EventEnvelope, type EventSchema } from '../kernel.ts';
 import { Currency } from '../money.ts';
@@ -22,11 +25,8 @@ export type OrderLine = Readonly<z.infer<typeof OrderLine>>;
 const Totals = z.strictObject({ linesMinor: Minor, shippingMinor: Minor, discountMinor: Minor, taxMinor: Minor, totalMinor: Minor });
 export type Totals = Readonly<z.infer<typeof Totals>>;
 
-/**
- * `country` (ISO 3166-1 alpha-2) stands in the clear for tax and figures: alone it names nobody.
- * `requestHash`: keyed hash of the checkout's body, which recognises a repeat; it is worth nothing once the key is erased.
- */
-const OrderPlaced = z.strictObject({
+/** Version 1 had the amount of the tax alone. */
+const OrderPlacedV1 = z.strictObject({
   orderId: z.uuid(),
   customerId: Id,
   currency: Currency,
@@ -40,6 +40,25 @@ const OrderPlaced = z.strictObject({
   requestHash: z.string().optional(),
   expiresAt: Instant,
 });
+/**
+ * `taxRate`: the share (0.2 = 20%) of the price before tax that the order was priced with, whatever the rate is today.
+ * `country` (ISO 3166-1 alpha-2) stands in the clear for tax and figures: alone it names nobody.
+ * `requestHash`: keyed hash of the checkout's body, which recognises a repeat; it is worth nothing once the key is erased.
+ */
+const OrderPlaced = OrderPlacedV1.extend({ taxRate: z.number().min(0).max(1) });
+
+/** The rate that the amounts show, to 4 decimals: those of a small order are rounded to whole minor units, so it can be off. */
+const taxRateShown = ({ taxMinor, totalMinor }: Totals): number => {
+  if (taxMinor === 0) return 0;
+  const netMinor = totalMinor - taxMinor;
+  // A penny can be all tax by rounding; no configured rate is above 1.
+  return netMinor <= 0 ? 1 : Math.min(1, Math.round((taxMinor / netMinor) * 1e4) / 1e4);
+};
+const ORDER_PLACED_VERSIONS: Omit<EventSchema, 'data'> = {
+  version: 2,
+  older: { 1: OrderPlacedV1 },
+  upcasters: { 1: (old: z.infer<typeof OrderPlacedV1>): z.infer<typeof OrderPlaced> => ({ ...old, taxRate: taxRateShown(old.totals) }) },
+};
 
 const data = {
   OrderPlaced,
@@ -95,9 +114,10 @@ export type OrderEventData = { readonly [T in keyof typeof data]: Readonly<z.inf
 export type OrderEventType = keyof OrderEventData;
 export type OrderEvent = { [T in OrderEventType]: Readonly<{ type: T; data: OrderEventData[T] }> }[OrderEventType];
 
-export const ORDER_EVENTS: Readonly<Record<OrderEventType, EventSchema>> = Object.fromEntries(
-  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
-) as unknown as Record<OrderEventType, EventSchema>;
+export const ORDER_EVENTS: Readonly<Record<OrderEventType, EventSchema>> = {
+  ...(Object.fromEntries(Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }])) as unknown as Record<OrderEventType, EventSchema>),
+  OrderPlaced: { ...ORDER_PLACED_VERSIONS, data: OrderPlaced },
+};
 
 /** An order's stored event in the current version. */
 export const orderEvent = (event: EventEnvelope): EventEnvelope<OrderEvent> => upcast<OrderEvent>(ORDER_EVENTS, event);

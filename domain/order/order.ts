@@ -19,6 +19,7 @@ const place = (data: OrderEventData['OrderPlaced'], state: OrderState): OrderDec
   if (data.lines.length === 0 || data.lines.some((line) => !Number.isSafeInteger(line.quantity) || line.quantity < 1)) return refuse('invalid_order', 'Each line has one unit at least.');
   if (sumMinor !== linesMinor || discountMinor > linesMinor || linesMinor + shippingMinor - discountMinor !== totalMinor || taxMinor > totalMinor || !Number.isSafeInteger(totalMinor))
     return refuse('invalid_order', 'The totals of the order do not add up.');
+  if (!(data.taxRate >= 0 && data.taxRate <= 1)) return refuse('invalid_order', 'The tax rate is a share from 0 to 1.');
   if (new Set(data.lines.map((line) => line.lineId)).size !== data.lines.length) return refuse('invalid_order', 'Two lines have the same id.');
   return accept(event('OrderPlaced', data));
 };

@@ -41,7 +41,7 @@ export type Step = 'stock' | 'payment' | 'shipment' | 'delivery' | 'return' | 'r
 export type OrderState = Readonly<{
   /** Last revision folded; -1 before the order was placed. */
   revision: number;
-  orderId: string; customerId: string; currency: string; totals: Totals; onShortage: ShortagePolicy;
+  orderId: string; customerId: string; currency: string; totals: Totals; taxRate: number; onShortage: ShortagePolicy;
   contact?: Sealed; shippingAddress?: Sealed; country?: string; requestHash?: string;
   placedAt: string; updatedAt: string; expiresAt: string;
   lines: readonly Line[];
@@ -63,6 +63,7 @@ export type OrderState = Readonly<{
 export const initialOrder: OrderState = {
   revision: -1, orderId: '', customerId: '', currency: '', onShortage: 'cancelOrder',
   totals: { linesMinor: 0, shippingMinor: 0, discountMinor: 0, taxMinor: 0, totalMinor: 0 },
+  taxRate: 0,
   placedAt: '', updatedAt: '', expiresAt: '', lines: [], holds: [],
   payment: { state: 'working', attempt: 1, askedMinor: 0, authorizations: [] },
   shipments: [], parcels: [], captures: [], refunds: [], returns: [], notified: [], since: {}, commands: {},
@@ -122,7 +123,7 @@ const placed = (state: OrderState, data: OrderEventData['OrderPlaced'], at: stri
   return {
     revision: state.revision, updatedAt: state.updatedAt, holds: state.holds, shipments: state.shipments, parcels: state.parcels,
     captures: state.captures, refunds: state.refunds, returns: state.returns, notified: state.notified, commands: state.commands,
-    orderId: data.orderId, customerId: data.customerId, currency: data.currency, totals: data.totals, onShortage: data.onShortage, expiresAt: data.expiresAt,
+    orderId: data.orderId, customerId: data.customerId, currency: data.currency, totals: data.totals, taxRate: data.taxRate, onShortage: data.onShortage, expiresAt: data.expiresAt,
     ...(contact && { contact }), ...(shippingAddress && { shippingAddress }), ...(country !== undefined && { country }), ...(requestHash !== undefined && { requestHash }),
     placedAt: at,
     lines: lines.map(({ lineId, sku, name, unitPriceMinor, quantity }, index) => ({

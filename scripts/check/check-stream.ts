@@ -1,11 +1,12 @@
 /** One stream read from its beginning: its chain, its order, its data, and its aggregate's rules after every event. */
 import { categoryOf, keyOf, type EventEnvelope, type EventSchema, type Message, type Position } from '../../domain/kernel.ts';
+import { OPERATIONS_EVENTS } from '../../domain/operations/operations.ts';
 import { ORDER_EVENTS, orderStream } from '../../domain/order/events.ts';
 import { brokenOrderRules } from '../../domain/order/rules.ts';
 import { PRODUCT_EVENTS } from '../../domain/product/product.ts';
 import { brokenStockRules, STOCK_EVENTS } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import { orders, products, stocks } from '../../runtime/aggregates.ts';
+import { operationsLog, orders, products, stocks } from '../../runtime/aggregates.ts';
 import { hashOf, NO_HASH } from '../../runtime/chain.ts';
 
 export type Violation = Readonly<{ stream: string; revision: number; sentence: string }>;
@@ -79,10 +80,26 @@ const KINDS: Readonly<Record<string, Kind>> = {
       };
     },
   },
+  operations: {
+    schemas: OPERATIONS_EVENTS,
+    fold() {
+      const next = folding(operationsLog);
+      return {
+        after(event) {
+          next(event);
+          return [];
+        },
+        end: () => [],
+      };
+    },
+  },
 };
 
+/** Of what version it was stored in; a type or version that is not known has no schema, and its fold says so. */
 const invalidData = (schemas: Kind['schemas'], event: EventEnvelope): readonly string[] => {
-  const parsed = schemas[event.type]?.data.safeParse(event.data);
+  const known = schemas[event.type];
+  const schema = event.schema === known?.version ? known.data : known?.older?.[event.schema];
+  const parsed = schema?.safeParse(event.data);
   if (!parsed || parsed.success) return [];
   const [issue] = parsed.error.issues;
   return [`the data of ${event.type} is invalid: ${['data', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'unknown'}`];
@@ -111,10 +128,8 @@ export const checkStream = async (store: EventStore, stream: string, until: Posi
     if (before && event.position <= before.position) blame('it is stored in front of the event before it');
     try {
       if (kind && fold) {
-        // Read first: an unknown type or a newer version says so, and older data is brought to what the schema knows.
         const broken = fold.after(event);
-        const data = event.schema === kind.schemas[event.type]?.version ? invalidData(kind.schemas, event) : [];
-        for (const sentence of [...data, ...broken]) blame(sentence);
+        for (const sentence of [...invalidData(kind.schemas, event), ...broken]) blame(sentence);
       }
     } catch (error) {
       if (kind) for (const sentence of invalidData(kind.schemas, event)) blame(sentence);

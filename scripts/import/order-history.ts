@@ -43,6 +43,8 @@ const saleSteps = (orderId: string, sales: readonly Taken[], first: Taken, curre
           lineId: lineIdOf(index), sku, name: description || sku, quantity, unitPriceMinor: priceMinor,
         })),
         totals: { linesMinor, shippingMinor: 0, discountMinor: 0, taxMinor: 0, totalMinor: linesMinor },
+        // The history names no tax; none is made up.
+        taxRate: 0,
         onShortage: 'cancelOrder',
         ...(country === undefined ? {} : { country }),
         payment: { method: 'card' },

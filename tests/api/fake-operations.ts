@@ -1,6 +1,7 @@
 /** What operators see, from a list that a test fills. */
 import type { Operations, ParkedItem } from '../../api/index.ts';
 import type { Position } from '../../domain/kernel.ts';
+import { BuildRefused } from '../../runtime/rebuild.ts';
 import type { Clock } from '../../ports/system.ts';
 
 export type FakeOperations = Operations & Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
@@ -28,7 +29,23 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
     consumers: async () => [
       { name: 'payment', state: 'running', lag: { events: 2, seconds: 0.5 }, heartbeatAt: null, inFlight: 1, retrying: 0, parked: items.size, breaker: 'closed', oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() } },
     ],
-    projections: async () => [{ view: 'order-status@1+1', state: 'running', position: undefined, lag: { seconds: 0 } }],
+    views: {
+      list: async () => [{ name: 'order-status', view: 'order-status@1+1', previous: null, state: 'running', position: null, lag: { events: 0, seconds: 0 } }],
+      async rebuild(name, actor) {
+        done.push(`rebuild ${name} by ${actor.id}`);
+        return name === 'order-status' ? { view: 'order-status@1+2', state: 'building', position: null, share: 0, eventsPerSecond: null, secondsLeft: null } : undefined;
+      },
+      async activate(name, actor) {
+        done.push(`activate ${name} by ${actor.id}`);
+        if (name === 'catalogue') throw new BuildRefused('no_build', 'There is no build.');
+        return name === 'order-status' ? { name, view: 'order-status@1+2', previous: 'order-status@1+1' } : undefined;
+      },
+      async rollBack(name, actor) {
+        done.push(`roll back ${name} by ${actor.id}`);
+        if (name === 'catalogue') throw new BuildRefused('version_gone', 'Its code is gone.');
+        return name === 'order-status' ? { name, view: 'order-status@1+1', previous: 'order-status@1+2' } : undefined;
+      },
+    },
     parked: {
       async find(filter, { after, limit }) {
         const left = matching(filter).filter(({ id }) => after === undefined || id > after);

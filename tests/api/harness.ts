@@ -14,14 +14,21 @@ import { Problem } from '../../api/schemas/common.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { Clock, Log } from '../../ports/system.ts';
+import { auditLog } from '../../projections/audit-log.ts';
 import { catalogue } from '../../projections/catalogue.ts';
-import { orderStatus } from '../../projections/order-status.ts';
+import { customerOrders } from '../../projections/customer-orders.ts';
+import { projectionsOf } from '../../projections/index.ts';
+import { operations as operationsView } from '../../projections/operations.ts';
+import { orderStatus, type OrderStatusRow } from '../../projections/order-status.ts';
+import { sales } from '../../projections/sales.ts';
+import { stockLevels } from '../../projections/stock-levels.ts';
 import { orders } from '../../runtime/aggregates.ts';
 import { createCheckout } from '../../runtime/checkout.ts';
 import { createExecutor } from '../../runtime/execute.ts';
 import { followPrices } from '../../runtime/prices.ts';
 import { runProjection } from '../../runtime/project.ts';
-import { viewName, viewReader } from '../../runtime/views.ts';
+import { viewReader } from '../../runtime/views.ts';
+import { createLive } from '../../runtime/live.ts';
 import { until } from '../fake-clock.ts';
 import { fakeOperations, type FakeOperations } from './fake-operations.ts';
 
@@ -100,10 +107,11 @@ const checkDeclared = (method: string, path: string, { status, text, headers }: 
   assert.ok(parsed?.success ?? true, `${what}: ${parsed?.error?.message ?? ''}`);
 };
 
+const TIME_ZONE = 'Europe/London';
 const rules = { taxRate: 0.2, shippingFlatMinor: 495, shippingFreeFromMinor: 5_000 };
 
-/** `change`: deps to replace, for faults. Close it, or the test hangs. */
-export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => deps): Promise<Harness> => {
+/** `change`: deps to replace, for faults. `limits`: of live streams. Close it, or the test hangs. */
+export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => deps, limits: Readonly<{ streams?: number; streamsPerClient?: number }> = {}): Promise<Harness> => {
   let aheadMs = 0;
   const clock: Clock = { now: () => new Date(systemClock.now().getTime() + aheadMs), sleep: systemClock.sleep };
   const logged: Readonly<Record<string, unknown>>[] = [];
@@ -112,17 +120,25 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
   const executor = createExecutor({ store, clock, log });
   const prices = await followPrices(store, executor, log);
   const operations = fakeOperations(clock);
+  const status = viewReader<OrderStatusRow>(reads, orderStatus, clock);
+  const live = createLive({ reads, orderStatus: status, clock, ...limits });
   const auth = devAuthentication({ secret: new Uint8Array(32).fill(7), clock });
   const deps = change({
     store, executor, vault, clock, randomness: systemRandomness, log, prices, auth, operations,
     checkout: createCheckout({ store, executor, vault, prices, clock, rules, currency: 'GBP', expiryMs: 1_800_000 }),
-    orderStatus: viewReader(reads, orderStatus, clock),
+    orderStatus: status,
     catalogue: viewReader(reads, catalogue, clock),
+    stockLevels: viewReader(reads, stockLevels, clock),
+    customerOrders: viewReader(reads, customerOrders, clock),
+    auditLog: viewReader(reads, auditLog, clock),
+    sales: viewReader(reads, sales({ timeZone: TIME_ZONE }), clock),
+    operationsView: viewReader(reads, operationsView({ timeZone: TIME_ZONE }), clock),
+    live, timeZone: TIME_ZONE,
     webhooks: { warehouseSecret: WAREHOUSE_SECRET, paymentSecret: PAYMENT_SECRET },
     ready: async () => ({ ok: true }),
     currency: 'GBP',
   });
-  const follow = () => [runProjection({ store, reads, clock, log }, orderStatus), runProjection({ store, reads, clock, log }, catalogue)];
+  const follow = () => projectionsOf(TIME_ZONE).map((projection) => runProjection({ store, reads, clock, log }, projection));
   let views = follow();
 
   const server = createServer(createApi(deps));
@@ -150,9 +166,12 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
       },
       ...(payload === undefined ? {} : { body: payload as string }),
     });
-    const answer = { status: response.status, headers: response.headers, text: await response.text() };
+    // A stream has no end to read to: that it began is the answer.
+    const endless = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+    if (endless) await response.body?.cancel();
+    const answer = { status: response.status, headers: response.headers, text: endless ? '' : await response.text() };
     if (method !== 'HEAD') checkDeclared(method, path, answer);
-    return { ...answer, body: answer.text === '' ? undefined : JSON.parse(answer.text) };
+    return { ...answer, body: answer.text === '' || answer.headers.get('content-type')?.includes('ndjson') ? undefined : JSON.parse(answer.text) };
   };
   const ok = async (method: string, path: string, options: Call): Promise<any> => {
     const { status, text, body } = await call(method, path, options);
@@ -170,8 +189,10 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
     moveOn: (ms) => void (aheadMs += ms),
     settled: () => until('the views to follow the store', async () => {
       const tail = await store.tail();
-      const reached = await Promise.all([orderStatus, catalogue].map((view) => reads.checkpoint(viewName(view))));
-      return tail === undefined || reached.every((at) => at !== undefined && at >= tail);
+      return views.every((view) => {
+        const { state, position } = view.status();
+        return state === 'running' && (tail === undefined || (position !== undefined && position >= tail));
+      });
     }),
     async pauseViews() {
       await Promise.all(views.map((view) => view.close()));
@@ -197,6 +218,7 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
       return shipmentId;
     },
     async close() {
+      live.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await prices.close();

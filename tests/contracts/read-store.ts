@@ -1,12 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Position } from '../../domain/kernel.ts';
-import type { Find, KeyPart, ReadStore, Row } from '../../ports/read-store.ts';
+import type { Find, KeyPart, ReadStore, Row, Scan } from '../../ports/read-store.ts';
 
 export type Made = Readonly<{ store: ReadStore; close(): Promise<void> }>;
 const VIEW = 'orders@1+1';
 export const at = (n: number): Position => String(n).padStart(16, '0') as Position;
-const row = (id: string, keys: Row['keys'], doc: unknown = { id }): Row => ({ id, doc, keys });
+export const row = (id: string, keys: Row['keys'], doc: unknown = { id }, n = 1): Row => ({ id, doc, keys, at: at(n) });
 
 /** Ids in the order found, over pages of `limit` (all in one page by default). */
 const found = async (store: ReadStore, query: Omit<Find, 'limit'> & { limit?: number }, view = VIEW): Promise<string> => {
@@ -116,30 +116,104 @@ export const readStoreContract = (name: string, make: () => Promise<Made>): void
       assert.instance(await store.find(VIEW, { ...query, after }).catch((error: unknown) => error), RangeError, after);
   });
 
-  test('tells of commits by this process until it is stopped', async ({ store }) => {
-    const heard: string[] = [];
-    const stop = store.watch(VIEW, (rows, to) => heard.push(`${rows.map(({ id }) => id).join('+')}@${Number(to)}`));
-    await store.commit(VIEW, undefined, [row('a', {}), row('b', {})], at(1));
-    await store.commit(VIEW, undefined, [row('x', {})], at(2));
-    await store.commit('other@1+1', undefined, [row('x', {})], at(2));
-    await store.commit(VIEW, at(1), [], at(3));
-    stop();
-    await store.commit(VIEW, at(3), [row('c', {})], at(4));
-    assert.equal(heard, ['a+b@1', '@3']);
+  test('scans in the order of ids, by their bytes, with the checkpoint', async ({ store }) => {
+    assert.equal(await store.scan(VIEW, { limit: 10 }), { rows: [], next: null, checkpoint: undefined });
+    const ids = ['B', 'a', 'a/1', 'ab', 'b', 'z', 'ä', '\uffee', '🛒'];
+    await store.commit(VIEW, undefined, [...ids].reverse().map((id, n) => row(id, { by: [['k', n], ['l']] }, { id, text: 'one\ntwo' }, n + 1)), at(9));
+    await store.commit('orders@1+11', undefined, [row('c', {})], at(3));
+    const scanned = async (range: Omit<Scan, 'limit'>, limit = 100): Promise<string> => {
+      const found: string[] = [];
+      for (let after = range.after; ; ) {
+        const page = await store.scan(VIEW, { ...range, ...(after === undefined ? {} : { after }), limit });
+        assert.is(page.checkpoint, at(9));
+        assert.ok(page.rows.length <= limit);
+        found.push(...page.rows.map(({ id }) => id));
+        if (page.next === null) return found.join(' ');
+        after = page.next;
+      }
+    };
+    for (const limit of [100, 1, 4, ids.length]) assert.is(await scanned({}, limit), ids.join(' '), `pages of ${limit}`);
+    assert.is(await scanned({ after: 'a', to: 'b' }), 'a/1 ab b', 'after is exclusive, to is inclusive');
+    assert.is(await scanned({ after: 'a0', to: 'az' }, 1), 'ab', 'bounds that are no rows');
+    assert.is(await scanned({ after: 'b', to: 'a' }), '');
+    const [first] = (await store.scan(VIEW, { limit: 1 })).rows;
+    assert.equal(first, row('B', { by: [['k', 8], ['l']] }, { id: 'B', text: 'one\ntwo' }, 9), 'the whole row');
+    await store.commit(VIEW, at(9), [row('B', {}, { second: true }, 10), row('a', {}, null, 10)], at(10));
+    assert.equal(await store.scan(VIEW, { limit: 1 }), { rows: [row('B', {}, { second: true }, 10)], next: 'B', checkpoint: at(10) });
+    assert.equal((await store.scan(VIEW, { after: 'B', limit: 1 })).rows.map(({ id }) => id), ['a/1']);
   });
 
-  test('activates and drops', async ({ store }) => {
+  test('tells of commits by this process to every build of a view, until it is stopped', async ({ store }) => {
+    const heard: string[] = [];
+    const stop = store.watch('orders', (view, rows, to) => heard.push(`${view} ${rows.map(({ id, at }) => `${id}:${Number(at)}`).join('+')}@${Number(to)}`));
+    await store.commit(VIEW, undefined, [row('a', {}), row('b', {}, null, 2)], at(2));
+    await store.commit(VIEW, undefined, [row('x', {})], at(2));
+    await store.commit('orders@2(Europe/London)+7', undefined, [row('c', {}, {}, 4)], at(4));
+    for (const other of ['other@1+1', 'orders-old@1+1', 'order@1+1']) await store.commit(other, undefined, [row('x', {})], at(2));
+    await store.commit(VIEW, at(2), [], at(3));
+    stop();
+    await store.commit(VIEW, at(3), [row('d', {})], at(4));
+    assert.equal(heard, ['orders@1+1 a:1+b:2@2', 'orders@2(Europe/London)+7 c:4@4', 'orders@1+1 @3']);
+  });
+
+  test('activates a build that has come as far as the active one', async ({ store }) => {
+    const [first, second, third] = [VIEW, 'orders@2(Europe/London)+1', 'orders@1+2'];
     assert.is(await store.active('orders'), undefined);
-    await store.activate('orders', VIEW);
-    await store.activate('orders', 'orders@1+2');
-    assert.is(await store.active('orders'), 'orders@1+2');
-    const many = Array.from({ length: 2_500 }, (_, i) => row(`r${i}`, { by: [[i]] }));
+    assert.is(await store.activate('orders', third), 'activated', 'where there is nothing to fold');
+    assert.equal(await store.active('orders'), { view: third });
+    await store.commit(first, undefined, [], at(10));
+    await store.commit(second, undefined, [], at(9));
+    assert.is(await store.activate('orders', first), 'activated');
+    assert.equal(await store.active('orders'), { view: first, previous: third });
+    assert.is(await store.activate('orders', second), 'behind');
+    assert.is(await store.activate('orders', third), 'behind');
+    assert.equal(await store.active('orders'), { view: first, previous: third });
+    await store.commit(second, at(9), [], at(10));
+    assert.is(await store.activate('orders', second), 'activated');
+    assert.equal(await store.active('orders'), { view: second, previous: first });
+    assert.is(await store.activate('orders', second), 'activated', 'once more changes nothing');
+    assert.equal(await store.active('orders'), { view: second, previous: first });
+    await store.commit(second, at(10), [], at(11));
+    assert.is(await store.activate('orders', first), 'behind', 'the way back as well');
+    await store.commit(first, at(10), [], at(11));
+    assert.is(await store.activate('orders', first), 'activated');
+    assert.equal(await store.active('orders'), { view: first, previous: second });
+    assert.is(await store.active('order'), undefined);
+  });
+
+  test('lists the builds of a view', async ({ store }) => {
+    assert.equal(await store.builds('orders'), []);
+    for (const view of [VIEW, 'orders@2(Europe/London)+1', 'orders@10+1', 'orders-old@1+1', 'order@1+1']) await store.commit(view, undefined, [], at(5));
+    await store.commit(VIEW, at(5), [], at(6));
+    const builds = [...(await store.builds('orders'))].sort((a, b) => (a.view < b.view ? -1 : 1));
+    assert.equal(builds, [
+      { view: VIEW, checkpoint: at(6) },
+      { view: 'orders@10+1', checkpoint: at(5) },
+      { view: 'orders@2(Europe/London)+1', checkpoint: at(5) },
+    ]);
+    await store.drop('orders@10+1');
+    assert.equal((await store.builds('orders')).length, 2);
+  });
+
+  test('drops a build, but never the active one', async ({ store }) => {
+    const many = Array.from({ length: 2_500 }, (_, i) => row(`r${i}`, { by: [[i]], also: [[i, 'a'], [i, 'b'], [i, 'c'], [i, 'd']] }));
+    const other = 'orders@1+11';
     await store.commit(VIEW, undefined, many, at(1));
-    await store.commit('orders@1+11', undefined, many.slice(0, 3), at(1));
+    await store.commit(other, undefined, many.slice(0, 3), at(1));
+    await store.activate('orders', VIEW);
+    assert.instance(await store.drop(VIEW).catch((error: unknown) => error), RangeError);
+    assert.is(await store.checkpoint(VIEW), at(1));
+    assert.equal(await store.get(VIEW, 'r7'), { id: 'r7' });
+    await store.activate('orders', other);
     await store.drop(VIEW);
+    assert.equal(await store.active('orders'), { view: other }, 'what is gone is nothing to go back to');
     assert.equal([await store.get(VIEW, 'r7'), await store.checkpoint(VIEW), await found(store, { index: 'by', prefix: [] })], [undefined, undefined, '']);
-    assert.is(await found(store, { index: 'by', prefix: [] }, 'orders@1+11'), 'r0 r1 r2', 'a view whose name goes on');
-    assert.is(await store.commit(VIEW, undefined, [], at(1)), 'committed');
+    assert.equal((await store.scan(VIEW, { limit: 10 })).rows, []);
+    assert.is(await found(store, { index: 'by', prefix: [] }, other), 'r0 r1 r2', 'a build whose name goes on');
+    assert.is(await store.activate('orders', VIEW), 'behind');
+    assert.is(await store.commit(VIEW, at(1), [], at(2)), 'stale');
+    assert.is(await store.commit(VIEW, undefined, many.slice(0, 1), at(1)), 'committed', 'the name is free again');
+    assert.is(await found(store, { index: 'also', prefix: [] }), 'r0 r0 r0 r0');
     await store.drop('never@1+1');
   });
 

@@ -24,7 +24,7 @@ export const placing = ({ shippingMinor = 500, discountMinor = 0, ...change }: P
   ];
   const linesMinor = lines.reduce((total, line) => total + line.quantity * line.unitPriceMinor, 0);
   return {
-    orderId: ORDER_ID, customerId: 'c-1', currency: 'GBP', onShortage: 'cancelOrder', payment: { method: 'card', token: 'tok' }, requestHash: 'h', expiresAt: EXPIRES_AT,
+    orderId: ORDER_ID, customerId: 'c-1', currency: 'GBP', taxRate: 0, onShortage: 'cancelOrder', payment: { method: 'card', token: 'tok' }, requestHash: 'h', expiresAt: EXPIRES_AT,
     ...change, lines, totals: { linesMinor, shippingMinor, discountMinor, taxMinor: 0, totalMinor: linesMinor + shippingMinor - discountMinor },
   };
 };

@@ -21,6 +21,8 @@ const handLog = () => {
       return { commit: async (partition, cursor) => void commits.push(`${partition}:${cursor}`), close: async () => ended.open(), ended: ended.opened };
     },
     lag: async () => ({ events: 0, seconds: 0 }),
+    reached: async () => undefined,
+    seek: async () => undefined,
   };
   const deliver = (partition: string, signal: AbortSignal, ...events: readonly EventEnvelope[]): Promise<void> =>
     onBatch({ partition, signal, atTail: true, through: String(events.at(-1)?.revision ?? 0), deliveries: events.map((event) => ({ event, cursor: String(event.revision) })) });

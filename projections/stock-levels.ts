@@ -1,0 +1,25 @@
+/** What of each SKU is there and promised, to see what runs short. */
+import { keyOf } from '../domain/kernel.ts';
+import { levelsAfter, NO_STOCK, type StockLevels } from '../domain/stock/levels.ts';
+import { stockEvent } from '../domain/stock/stock.ts';
+import type { Projection } from '../ports/read-store.ts';
+
+/** `available` = on hand − reserved; below 0 when more has left than was counted. `updatedAt`: ISO 8601. */
+export type StockLevelsRow = StockLevels & Readonly<{ sku: string; available: number; updatedAt: string }>;
+
+export const stockLevels: Projection<StockLevelsRow> = {
+  name: 'stock-levels',
+  version: 1,
+  // A product that was listed and never received is short as well: it gets a row of zeros.
+  categories: ['product', 'stock'],
+  idsOf: (event) => [keyOf(event.stream)],
+  apply(before, event, sku) {
+    const updatedAt = event.meta.at;
+    const row = before ?? { sku, ...NO_STOCK, available: 0, updatedAt };
+    if (event.stream.startsWith('product-')) return row;
+    const levels = levelsAfter(row, stockEvent(event));
+    return { ...levels, available: levels.onHand - levels.reserved, updatedAt };
+  },
+  /** Equally available SKUs stand in the order of the rows' ids, which are the SKUs. */
+  keys: ({ sku, available }) => ({ sku: [[sku]], available: [[available]] }),
+};

@@ -1,0 +1,74 @@
+/** `npm run replay`: views built again from the log, consumers set back, an order told event by event. */
+import { systemClock } from '../adapters/system.ts';
+import { readEnvironment } from '../compose/environment.ts';
+import { openStores } from '../compose/stores.ts';
+import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
+import { createProgress } from './cli/progress.ts';
+import { replayConsumer } from './replay/consumer.ts';
+import { tellOrder } from './replay/order.ts';
+import { replayView } from './replay/view.ts';
+
+const HELP = `npm run replay -- --view NAME [--version N] [--compare] [--activate] [--rollback] [--restart] [--share S]
+npm run replay -- --consumer NAME --from TIME|POSITION|beginning [--order ID] [--type T] [--dry-run] [--with-side-effects]
+npm run replay -- --order ID [--at TIME | --revision N]
+
+Works on the data folder that the environment names (DATA_DIR), also beside a running server.
+
+--view fills the next build of a view beside the live one and goes on where it was killed.
+  --compare            go through both row by row and name the differences; alone, the build is dropped afterwards
+  --activate           switch all readers to it at once (after --compare: if nothing differs); the one before is kept
+  --rollback           switch back to the build before
+  --restart            drop a build that was begun, and begin anew
+  --share S            of this process's time (0 < S <= 1); 1 unless a server runs on the folder, then REBUILD_SHARE
+  --version N          refuse unless this is the version of the code
+
+--consumer hands a consumer what it has handled before, from a time or a position on (both included).
+  --order ID, --type T of these events alone (--type can be repeated); without, the whole consumer is set back
+  --dry-run            say what would be handed to it, and do nothing
+  --with-side-effects  needed for a consumer that acts on the outside: it finds most of it done already
+
+--order prints what an order is and how each of its events changed it.
+  --at TIME, --revision N   as it was then
+
+  --why TEXT  goes into the audit trail        --json  the last line is one JSON object
+
+Exit status: 0 done, 1 a comparison found differences, 2 wrong use.`;
+
+const main = async (): Promise<number> => {
+  const { values } = readArguments({
+    options: {
+      view: { type: 'string' }, version: { type: 'string' }, compare: { type: 'boolean' }, activate: { type: 'boolean' }, rollback: { type: 'boolean' }, restart: { type: 'boolean' },
+      share: { type: 'string' }, consumer: { type: 'string' }, from: { type: 'string' }, order: { type: 'string' }, type: { type: 'string', multiple: true }, 'dry-run': { type: 'boolean' },
+      'with-side-effects': { type: 'boolean' }, at: { type: 'string' }, revision: { type: 'string' }, why: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
+    },
+  } as const);
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
+  const { view, consumer, order } = values;
+  if (view !== undefined && consumer !== undefined) throw new WrongUse('--view and --consumer are two different things; give one.');
+  if (view === undefined && consumer === undefined && order === undefined) throw new WrongUse('Give --view, --consumer or --order (--help says how).');
+  const misplaced = (options: readonly (keyof typeof values)[], belongs: string): void => {
+    for (const option of options) if (values[option] !== undefined) throw new WrongUse(`--${option} goes with ${belongs}.`);
+  };
+  if (view === undefined) misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view');
+  if (consumer === undefined) misplaced(['from', 'type', 'dry-run', 'with-side-effects'], '--consumer');
+  if (consumer !== undefined || view !== undefined) misplaced(['at', 'revision'], '--order alone');
+  if (view !== undefined) misplaced(['order'], '--consumer, or alone');
+
+  const environment = readEnvironment(process.env);
+  const stores = await openStores(environment, { lock: false });
+  const progress = createProgress({ clock: systemClock, terminal: process.stderr.isTTY === true, write: (text) => void process.stderr.write(text) });
+  const given = { stores, environment, progress, print, json: values.json === true, why: values.why ?? 'npm run replay' };
+  try {
+    if (view !== undefined) return await replayView(given, { ...values, view });
+    if (consumer !== undefined) return await replayConsumer(given, { ...values, consumer });
+    return await tellOrder(given, { order: order ?? '', at: values.at, revision: values.revision });
+  } finally {
+    progress.end();
+    await stores.close();
+  }
+};
+
+await runCommand('replay', main, ['EnvironmentError', 'DataFolderError', 'BuildRefused']);
