@@ -5,8 +5,13 @@ import { EnvironmentError, readEnvironment } from './compose/environment.ts';
 import { startServer } from './compose/server.ts';
 
 const fail = (error: unknown): never => {
-  const expected = error instanceof EnvironmentError || error instanceof DataFolderError || (error instanceof Error && /^port \d+/.test(error.message));
-  console.error(`orderfold cannot start: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}`);
+  const expected =
+    error instanceof EnvironmentError ||
+    error instanceof DataFolderError ||
+    (error instanceof Error && /^port \d+/.test(error.message));
+  console.error(
+    `orderfold cannot start: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}`,
+  );
   process.exit(1);
 };
 
@@ -27,7 +32,11 @@ try {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
 
-  console.log(url === undefined ? `orderfold is running (${environment.ROLES.join(', ')})` : `orderfold is serving at ${url}  (API description: ${url}/openapi.json)`);
+  console.log(
+    url === undefined
+      ? `orderfold is running (${environment.ROLES.join(', ')})`
+      : `orderfold is serving at ${url}  (API description: ${url}/openapi.json)`,
+  );
   console.log(`Data: ${dataFolder}${seeded > 0 ? `  (new: a demo shop of ${seeded} products)` : ''}`);
   console.log('Stop: Ctrl+C');
 } catch (error) {

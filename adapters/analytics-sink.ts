@@ -1,4 +1,7 @@
-/** Order facts as NDJSON day files, or posted to a collector. Both write what has come together while the last batch was on its way. */
+/**
+ * Order facts as NDJSON day files, or posted to a collector. Both write what has come together while the last
+ * batch was on its way.
+ */
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -17,7 +20,8 @@ type Waiting = Readonly<{ fact: OrderFact; written: () => void; failed: (error: 
 /** The facts of a batch that were not written, each with its error. */
 type Failures = ReadonlyMap<OrderFact, OutsideError>;
 const NONE: Failures = new Map();
-const all = (facts: readonly OrderFact[], error: OutsideError): Failures => new Map(facts.map((fact) => [fact, error]));
+const all = (facts: readonly OrderFact[], error: OutsideError): Failures =>
+  new Map(facts.map((fact) => [fact, error]));
 
 /** One batch at a time; `send` answers what failed and throws only for bugs. */
 const batched = (send: (facts: readonly OrderFact[]) => Promise<Failures>) => {
@@ -43,7 +47,12 @@ const batched = (send: (facts: readonly OrderFact[]) => Promise<Failures>) => {
     write: (fact: OrderFact): Promise<void> =>
       new Promise((written, failed) => {
         if (waiting.length >= WAITING_MAX)
-          return failed(new OutsideError(`${WAITING_MAX} facts are waiting to be written`, { retriable: true, outcome: 'none' }));
+          return failed(
+            new OutsideError(`${WAITING_MAX} facts are waiting to be written`, {
+              retriable: true,
+              outcome: 'none',
+            }),
+          );
         waiting.push({ fact, written, failed });
         running ??= Promise.resolve().then(drain);
       }),
@@ -70,8 +79,8 @@ const openDay = async (path: string): Promise<FileHandle> => {
 };
 
 /**
- * Appends to `<folder>/<UTC day of at>.ndjson`; a fact is on disk when `write` resolves. After a crash a line can be half
- * written (readers leave out what does not parse) and facts can be there twice.
+ * Appends to `<folder>/<UTC day of at>.ndjson`; a fact is on disk when `write` resolves. After a crash a line
+ * can be half written (readers leave out what does not parse) and facts can be there twice.
  */
 export const openFileSink = ({ folder }: Readonly<{ folder: string }>): AnalyticsSink => {
   mkdirSync(folder, { recursive: true });
@@ -82,7 +91,9 @@ export const openFileSink = ({ folder }: Readonly<{ folder: string }>): Analytic
     days.delete(day);
     await handle?.close();
   };
-  /** The day's handle, which thereby becomes the most recently used; the longest unused of too many is closed. */
+  /**
+   * The day's handle, which thereby becomes the most recently used; the longest unused of too many is closed.
+   */
   const handleOf = async (day: string): Promise<FileHandle> => {
     const handle = days.get(day) ?? (await openDay(join(folder, `${day}.ndjson`)));
     days.delete(day);
@@ -100,7 +111,14 @@ export const openFileSink = ({ folder }: Readonly<{ folder: string }>): Analytic
     } catch (cause) {
       // Opening the file again mends what may have been cut off half-way.
       await close(day).catch(() => undefined);
-      return all(facts, new OutsideError(`the facts of ${day} cannot be written`, { retriable: true, outcome: 'unknown', cause }));
+      return all(
+        facts,
+        new OutsideError(`the facts of ${day} cannot be written`, {
+          retriable: true,
+          outcome: 'unknown',
+          cause,
+        }),
+      );
     }
   };
   const { write, idle } = batched(async (facts) => {
@@ -118,7 +136,11 @@ export const openFileSink = ({ folder }: Readonly<{ folder: string }>): Analytic
 
   return {
     async write(fact) {
-      if (!DAY.test(fact.at)) throw new OutsideError(`a fact's time must be ISO 8601 in UTC: ${fact.at}`, { retriable: false, outcome: 'none' });
+      if (!DAY.test(fact.at))
+        throw new OutsideError(`a fact's time must be ISO 8601 in UTC: ${fact.at}`, {
+          retriable: false,
+          outcome: 'none',
+        });
       await write(fact);
     },
     async close() {
@@ -131,7 +153,12 @@ export const openFileSink = ({ folder }: Readonly<{ folder: string }>): Analytic
 const post = async (url: string, facts: readonly OrderFact[], timeoutMs: number): Promise<number> => {
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'idempotency-key': createHash('sha256').update(facts.map(({ factId }) => factId).join('\n')).digest('hex') },
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': createHash('sha256')
+        .update(facts.map(({ factId }) => factId).join('\n'))
+        .digest('hex'),
+    },
     body: JSON.stringify(facts),
     // A redirect would turn the POST into a GET that says 200.
     redirect: 'error',
@@ -141,25 +168,44 @@ const post = async (url: string, facts: readonly OrderFact[], timeoutMs: number)
   return response.status;
 };
 
-/** Refusals of what was sent; all others (credentials, an address, load) are for the collector or its operator to mend. */
+/**
+ * Refusals of what was sent; all others (credentials, an address, load) are for the collector or its operator
+ * to mend.
+ */
 const ABOUT_THE_FACTS = [400, 413, 422];
 
 /**
- * Posts JSON arrays of facts to `url`. An array that the collector refuses is halved until the bad facts stand alone, so
- * that they hold up no others. `timeoutMs`: for one request, 15 s unless told.
+ * Posts JSON arrays of facts to `url`. An array that the collector refuses is halved until the bad facts
+ * stand alone, so that they hold up no others. `timeoutMs`: for one request, 15 s unless told.
  */
-export const openHttpSink = ({ url, timeoutMs = TIMEOUT_MS }: Readonly<{ url: string; timeoutMs?: number }>): AnalyticsSink => {
+export const openHttpSink = ({
+  url,
+  timeoutMs = TIMEOUT_MS,
+}: Readonly<{ url: string; timeoutMs?: number }>): AnalyticsSink => {
   const deliver = async (facts: readonly OrderFact[]): Promise<Failures> => {
     const status = await post(url, facts, timeoutMs).catch((cause: unknown) => ({ cause }));
     if (typeof status !== 'number')
-      return all(facts, new OutsideError('the analytics collector did not answer', { retriable: true, outcome: 'unknown', ...status }));
+      return all(
+        facts,
+        new OutsideError('the analytics collector did not answer', {
+          retriable: true,
+          outcome: 'unknown',
+          ...status,
+        }),
+      );
     if (status >= 200 && status < 300) return NONE;
     const refused = ABOUT_THE_FACTS.includes(status);
     if (refused && facts.length > 1) {
       const half = Math.ceil(facts.length / 2);
       return new Map([...(await deliver(facts.slice(0, half))), ...(await deliver(facts.slice(half)))]);
     }
-    return all(facts, new OutsideError(`the analytics collector answered ${status}`, { retriable: !refused, outcome: status >= 500 ? 'unknown' : 'none' }));
+    return all(
+      facts,
+      new OutsideError(`the analytics collector answered ${status}`, {
+        retriable: !refused,
+        outcome: status >= 500 ? 'unknown' : 'none',
+      }),
+    );
   };
   const { write, idle } = batched(deliver);
   return { write, close: idle };

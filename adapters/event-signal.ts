@@ -36,8 +36,8 @@ export const eventSignal = (): EventSignal => {
 };
 
 /**
- * The pages behind `after` without end: one at once, then one whenever it moved or the tail came into sight. Ends when
- * `signal` aborts; throws what `readAll` throws. `wait` resolves when there may be more.
+ * The pages behind `after` without end: one at once, then one whenever it moved or the tail came into sight.
+ * Ends when `signal` aborts; throws what `readAll` throws. `wait` resolves when there may be more.
  */
 export async function* follow(
   readAll: EventStore['readAll'],

@@ -24,7 +24,10 @@ export type MailerOptions = Readonly<{
 }> &
   (
     | Readonly<{ /** Where `.eml` files go. */ outboxFolder: string; smtpUrl?: undefined }>
-    | Readonly<{ /** `smtp://user:password@host:port`, or `smtps://`. */ smtpUrl: string; outboxFolder?: undefined }>
+    | Readonly<{
+        /** `smtp://user:password@host:port`, or `smtps://`. */ smtpUrl: string;
+        outboxFolder?: undefined;
+      }>
   );
 
 type Composed = Readonly<{ messageId: string; from: string; to: string; bytes: Buffer }>;
@@ -33,39 +36,53 @@ type Deliver = (mail: Composed) => Promise<void>;
 const TIMEOUT_MS = 15_000;
 const MESSAGE_ID = /^<?([^\s<>@]{1,200})(?:@([^\s<>@]{1,200}))?>?$/;
 
-const wrong = (sentence: string, cause?: unknown): OutsideError => new OutsideError(sentence, { retriable: false, outcome: 'none', cause });
+const wrong = (sentence: string, cause?: unknown): OutsideError =>
+  new OutsideError(sentence, { retriable: false, outcome: 'none', cause });
 
 /** The one address in `text`: a list, or a group, would send the mail to more than it was meant for. */
 const addressIn = (text: string): string => {
   const [entry, ...more] = parseAddresses(text);
   const address = entry && !('group' in entry && entry.group) ? entry.address : undefined;
-  if (!address || more.length > 0 || /[\r\n]/.test(address) || !/^[^@]+@[^@]+$/.test(address)) throw wrong('a mail needs exactly one address');
+  if (!address || more.length > 0 || /[\r\n]/.test(address) || !/^[^@]+@[^@]+$/.test(address))
+    throw wrong('a mail needs exactly one address');
   return address;
 };
 
 const composer = ({ from, clock }: Pick<MailerOptions, 'from' | 'clock'>) => {
   const sender = addressIn(from);
-  const transport = createTransport({ streamTransport: true, buffer: true, newline: 'windows', disableFileAccess: true, disableUrlAccess: true });
+  const transport = createTransport({
+    streamTransport: true,
+    buffer: true,
+    newline: 'windows',
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
   return async ({ messageId: id, to, subject, text }: Mail): Promise<Composed> => {
     const [, local, domain = sender.slice(sender.indexOf('@') + 1)] = MESSAGE_ID.exec(id) ?? [];
     if (local === undefined) throw wrong('a message id must have the form local@domain');
     const messageId = `${local}@${domain}`;
     const recipient = addressIn(to);
     // nodemailer folds and encodes what it writes into headers, line breaks included.
-    const { message } = await transport.sendMail({ messageId: `<${messageId}>`, from, to, subject, text, date: clock.now() }).catch((error: unknown) => {
-      throw wrong('the mail cannot be composed', error);
-    });
+    const { message } = await transport
+      .sendMail({ messageId: `<${messageId}>`, from, to, subject, text, date: clock.now() })
+      .catch((error: unknown) => {
+        throw wrong('the mail cannot be composed', error);
+      });
     if (!Buffer.isBuffer(message)) throw new Error('nodemailer was asked for a buffer and gave a stream');
     return { messageId, from: sender, to: recipient, bytes: message };
   };
 };
 
-/** `<folder>/<local part of the message id>.eml`, whole or not at all; the same mail again replaces its file. */
+/**
+ * `<folder>/<local part of the message id>.eml`, whole or not at all; the same mail again replaces its file.
+ */
 const toOutbox = (folder: string, randomness: Randomness): Deliver => {
   mkdirSync(folder, { recursive: true });
   return async ({ messageId, bytes }) => {
     const local = messageId.slice(0, messageId.indexOf('@'));
-    const name = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(local) ? local : createHash('sha256').update(local).digest('hex');
+    const name = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(local)
+      ? local
+      : createHash('sha256').update(local).digest('hex');
     const temporary = join(folder, `.${name}.${randomness.uuid()}.tmp`);
     try {
       await writeFile(temporary, bytes);
@@ -79,22 +96,35 @@ const toOutbox = (folder: string, randomness: Randomness): Deliver => {
 
 type SmtpFailure = Readonly<{ code?: string; responseCode?: number | false; message: string }>;
 
-/** `handedOver`: the server had asked for the message itself, so that without its answer it may have taken it. */
+/**
+ * `handedOver`: the server had asked for the message itself, so that without its answer it may have taken it.
+ */
 const smtpError = (error: SmtpFailure, handedOver: boolean): OutsideError => {
   const { code, responseCode } = error;
   const about = code === 'EENVELOPE' || code === 'EMESSAGE';
   const sentence = `the mail server did not take the mail (${[code, responseCode].filter(Boolean).join(' ')})`;
   if (responseCode) {
-    // A refusal to talk to us at all (credentials, a greeting of 554) says nothing of this mail and may be mended.
+    // A refusal to talk to us at all (credentials, a greeting of 554) says nothing of this mail and may be
+    // mended.
     const final = about && responseCode >= 500;
     return new OutsideError(sentence, { retriable: !final, outcome: 'none', cause: error });
   }
   if (about && !handedOver) return wrong(sentence, error);
-  return new OutsideError(sentence, { retriable: true, outcome: handedOver ? 'unknown' : 'none', cause: error });
+  return new OutsideError(sentence, {
+    retriable: true,
+    outcome: handedOver ? 'unknown' : 'none',
+    cause: error,
+  });
 };
 
 const overSmtp = (url: string, timeoutMs: number): Deliver => {
-  const transport = new SmtpTransport({ url, connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs });
+  const transport = new SmtpTransport({
+    url,
+    connectionTimeout: timeoutMs,
+    greetingTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    dnsTimeout: timeoutMs,
+  });
   return ({ messageId, from, to, bytes }) =>
     new Promise((resolve, reject) => {
       let handedOver = false;
@@ -112,18 +142,27 @@ const overSmtp = (url: string, timeoutMs: number): Deliver => {
           }),
       };
       const mail = { data: {}, message } as unknown as Parameters<typeof transport.send>[0];
-      transport.send(mail, (error) => (error ? reject(smtpError(error as SmtpFailure, handedOver)) : resolve()));
+      transport.send(mail, (error) =>
+        error ? reject(smtpError(error as SmtpFailure, handedOver)) : resolve(),
+      );
     });
 };
 
 /** The same mail again has the same Message-ID: who receives it may tell, SMTP does not promise to. */
 export const openMailer = (options: MailerOptions): Mailer => {
   const compose = composer(options);
-  const deliver = options.smtpUrl === undefined ? toOutbox(options.outboxFolder, options.randomness) : overSmtp(options.smtpUrl, options.timeoutMs ?? TIMEOUT_MS);
+  const deliver =
+    options.smtpUrl === undefined
+      ? toOutbox(options.outboxFolder, options.randomness)
+      : overSmtp(options.smtpUrl, options.timeoutMs ?? TIMEOUT_MS);
   return {
     async send(mail) {
       const composed = await compose(mail);
-      if (options.randomness.fraction() < options.failureRate) throw new OutsideError('the simulated mail server is out of order', { retriable: true, outcome: 'none' });
+      if (options.randomness.fraction() < options.failureRate)
+        throw new OutsideError('the simulated mail server is out of order', {
+          retriable: true,
+          outcome: 'none',
+        });
       await deliver(composed);
     },
   };

@@ -19,9 +19,11 @@ export const comparePlace = (a: Place, b: Place): number => {
   return a.key.length < b.key.length ? -1 : comparePart(a.id, b.id);
 };
 
-export const startsWith = (key: readonly KeyPart[], prefix: readonly KeyPart[]): boolean => prefix.every((part, i) => key[i] === part);
+export const startsWith = (key: readonly KeyPart[], prefix: readonly KeyPart[]): boolean =>
+  prefix.every((part, i) => key[i] === part);
 
-export const cursorOf = ({ key, id }: Place): string => Buffer.from(JSON.stringify([...key, id])).toString('base64url');
+export const cursorOf = ({ key, id }: Place): string =>
+  Buffer.from(JSON.stringify([...key, id])).toString('base64url');
 
 /** Throws RangeError for text that is no cursor under `prefix` (a client may send anything). */
 export const placeOf = (cursor: string, prefix: readonly KeyPart[]): Place => {
@@ -31,7 +33,8 @@ export const placeOf = (cursor: string, prefix: readonly KeyPart[]): Place => {
   } catch {
     parts = undefined;
   }
-  const isPart = (part: unknown): part is KeyPart => typeof part === 'number' || (typeof part === 'string' && !part.includes('\0'));
+  const isPart = (part: unknown): part is KeyPart =>
+    typeof part === 'number' || (typeof part === 'string' && !part.includes('\0'));
   if (Array.isArray(parts) && parts.length > prefix.length && parts.every(isPart)) {
     const [key, id] = [parts.slice(0, -1), parts.at(-1)!];
     if (typeof id === 'string' && startsWith(key, prefix)) return { key, id };

@@ -13,19 +13,30 @@ export const positionAt = (n: number): Position => String(n).padStart(DIGITS, '0
 export const numberOf = (position: Position | undefined): number => {
   if (position === undefined) return 0;
   const n = Number(position);
-  if (!/^\d{16}$/.test(position) || !Number.isSafeInteger(n)) throw new RangeError(`${position} is no position of this store`);
+  if (!/^\d{16}$/.test(position) || !Number.isSafeInteger(n))
+    throw new RangeError(`${position} is no position of this store`);
   return n;
 };
 
-/** Throws RangeError for a stream's name that no adapter could keep (empty, longer than 500 bytes, a NUL inside) or for no events. */
+/**
+ * Throws RangeError for a stream's name that no adapter could keep (empty, longer than 500 bytes, a NUL
+ * inside) or for no events.
+ */
 export const checkAppend = (stream: string, events: readonly NewEvent[]): void => {
-  if (stream === '' || stream.includes('\0') || Buffer.byteLength(stream) > 500) throw new RangeError(`"${stream}" cannot be a stream's name`);
+  if (stream === '' || stream.includes('\0') || Buffer.byteLength(stream) > 500)
+    throw new RangeError(`"${stream}" cannot be a stream's name`);
   if (events.length === 0) throw new RangeError('an append needs one event at least');
 };
 
-/** The JSON text of an event without its position. Type and stream come first, so that a filter can look at them without parsing. */
-export const textOf = (stream: string, revision: number, { type, id, schema, data, meta }: NewEvent): string =>
-  JSON.stringify({ type, stream, revision, id, schema, data, meta });
+/**
+ * The JSON text of an event without its position. Type and stream come first, so that a filter can look at
+ * them without parsing.
+ */
+export const textOf = (
+  stream: string,
+  revision: number,
+  { type, id, schema, data, meta }: NewEvent,
+): string => JSON.stringify({ type, stream, revision, id, schema, data, meta });
 
 export const eventOf = (text: string, position: number): EventEnvelope => {
   const event = JSON.parse(text) as { position?: Position };
@@ -34,7 +45,8 @@ export const eventOf = (text: string, position: number): EventEnvelope => {
 };
 
 const HEAD = /^\{"type":"((?:[^"\\]|\\.)*)","stream":"((?:[^"\\]|\\.)*)"/;
-const unescaped = (text: string): string => (text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text);
+const unescaped = (text: string): string =>
+  text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 
 /** Whether the event in `text` passes, told from the text's first bytes. */
 export const passing = ({ categories, types }: EventFilter): ((text: string) => boolean) => {
@@ -43,7 +55,10 @@ export const passing = ({ categories, types }: EventFilter): ((text: string) => 
     const head = HEAD.exec(text);
     if (!head) throw new Error(`a stored event does not begin as one: ${text.slice(0, 80)}`);
     const [, type = '', stream = ''] = head;
-    return (!types || types.includes(unescaped(type))) && (!categories || categories.includes(categoryOf(unescaped(stream))));
+    return (
+      (!types || types.includes(unescaped(type))) &&
+      (!categories || categories.includes(categoryOf(unescaped(stream))))
+    );
   };
 };
 
@@ -54,7 +69,12 @@ export type Numbered = Iterable<{ readonly key: number; readonly value: string }
  * One page out of `texts`, which begin right behind `after`. `last`: the number at which the store ends now.
  * Bounded by `limit`, 500 events, 10,000 scanned and 4 MiB of text (a first event may be larger).
  */
-export const pageOf = (texts: Numbered, after: Position | undefined, last: number, filter: EventFilter & { readonly limit?: number }): EventPage => {
+export const pageOf = (
+  texts: Numbered,
+  after: Position | undefined,
+  last: number,
+  filter: EventFilter & { readonly limit?: number },
+): EventPage => {
   const limit = Math.min(filter.limit ?? PAGE_EVENTS, PAGE_EVENTS);
   if (!(limit >= 1)) throw new RangeError(`a page cannot hold ${limit} events`);
   const passes = passing(filter);

@@ -7,9 +7,10 @@ import type { Clock, Log, Randomness } from '../ports/system.ts';
 
 export const systemClock: Clock = {
   now: () => new Date(),
-  sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
-    if (!signal?.aborted) throw error;
-  }),
+  sleep: (ms, signal) =>
+    delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+      if (!signal?.aborted) throw error;
+    }),
 };
 
 /** Random bytes for many ids at once: drawing them is most of what an id costs. */
@@ -29,7 +30,10 @@ export const systemRandomness: Randomness = { uuid, fraction: Math.random };
 
 /** JSON lines on standard error (or `to`), from `level` up. */
 export const jsonLog = (level: string, to?: DestinationStream): Log => {
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, to ?? pino.destination({ fd: 2, sync: true }));
+  const logger = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    to ?? pino.destination({ fd: 2, sync: true }),
+  );
   return {
     info: (fields, sentence) => logger.info(fields, sentence),
     warn: (fields, sentence) => logger.warn(fields, sentence),

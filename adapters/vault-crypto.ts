@@ -14,7 +14,10 @@ const CIPHER = 'aes-256-gcm';
 /** Fills what it is given with unpredictable bytes. */
 export type RandomBytes = (into: Uint8Array) => void;
 
-/** Wrapped keys by subject, as text. `get` is up to date also with other processes (at latest a turn of the event loop later). */
+/**
+ * Wrapped keys by subject, as text. `get` is up to date also with other processes (at latest a turn of the
+ * event loop later).
+ */
 export type KeyStore = Readonly<{
   get(subject: string): string | undefined;
   /** Keeps `wrapped` if the subject has no key; resolves with the one that it has, once that is durable. */
@@ -26,9 +29,13 @@ export type KeyStore = Readonly<{
   close(): Promise<void>;
 }>;
 
-type SubjectKey = Readonly<{ wrapped: string; id: string; key: Buffer; fingerprintKey: Buffer }> & { durable: boolean };
+type SubjectKey = Readonly<{ wrapped: string; id: string; key: Buffer; fingerprintKey: Buffer }> & {
+  durable: boolean;
+};
 
-/** Random bytes drawn in blocks: a call of the system for every few bytes would cost more than the encryption. */
+/**
+ * Random bytes drawn in blocks: a call of the system for every few bytes would cost more than the encryption.
+ */
 const drawing = (random: RandomBytes): ((bytes: number) => Buffer) => {
   const block = Buffer.alloc(3072);
   let used = block.length;
@@ -52,22 +59,31 @@ const encrypt = (key: Buffer, iv: Buffer, plain: string | Buffer, bound: string)
 const decrypt = (key: Buffer, box: string, bound: string): Buffer => {
   const bytes = Buffer.from(box, 'base64url');
   if (bytes.length < IV_BYTES + TAG_BYTES) throw new Error('a box is cut short');
-  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES }).setAAD(Buffer.from(bound));
+  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  }).setAAD(Buffer.from(bound));
   decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
   return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
 };
 
 /** A text that tells later whether a master key is the one it was made with. */
-export const masterKeyProof = (masterKey: Buffer): string => createHmac('sha256', masterKey).update('orderfold vault').digest('base64url');
+export const masterKeyProof = (masterKey: Buffer): string =>
+  createHmac('sha256', masterKey).update('orderfold vault').digest('base64url');
 
 /**
- * A vault over `store`. A subject's key is 32 random bytes with a random id; it seals with AES-256-GCM, bound to subject and
- * key id, and is itself wrapped by the 32-byte `masterKey` in the same way. A box of a key that is gone, or that was
- * replaced by a later one, reads as ERASED. Up to 10,000 unwrapped keys stay in memory, each used only while the store
- * still holds the wrapped one, so that an erasure by any process counts at once.
+ * A vault over `store`. A subject's key is 32 random bytes with a random id; it seals with AES-256-GCM, bound
+ * to subject and key id, and is itself wrapped by the 32-byte `masterKey` in the same way. A box of a key
+ * that is gone, or that was replaced by a later one, reads as ERASED. Up to 10,000 unwrapped keys stay in
+ * memory, each used only while the store still holds the wrapped one, so that an erasure by any process
+ * counts at once.
  */
-export const keyVault = (store: KeyStore, masterKey: Buffer, random: RandomBytes = (into) => void randomFillSync(into)): Vault => {
-  if (masterKey.length !== KEY_BYTES) throw new RangeError(`a master key has ${KEY_BYTES} bytes, not ${masterKey.length}`);
+export const keyVault = (
+  store: KeyStore,
+  masterKey: Buffer,
+  random: RandomBytes = (into) => void randomFillSync(into),
+): Vault => {
+  if (masterKey.length !== KEY_BYTES)
+    throw new RangeError(`a master key has ${KEY_BYTES} bytes, not ${masterKey.length}`);
   const draw = drawing(random);
   const cache = new LRUCache<string, SubjectKey>({ max: CACHED_KEYS });
   const making = new Map<string, Promise<string>>();
@@ -85,9 +101,18 @@ export const keyVault = (store: KeyStore, masterKey: Buffer, random: RandomBytes
     try {
       key = decrypt(masterKey, wrapped.slice(id.length + 1), boundTo(subject, id));
     } catch (cause) {
-      throw new VaultUnavailable('a key cannot be unwrapped: it was changed, or made under another master key', { cause });
+      throw new VaultUnavailable(
+        'a key cannot be unwrapped: it was changed, or made under another master key',
+        { cause },
+      );
     }
-    const made: SubjectKey = { wrapped, id, key, fingerprintKey: Buffer.from(hkdfSync('sha256', key, '', 'fingerprint', KEY_BYTES)), durable: false };
+    const made: SubjectKey = {
+      wrapped,
+      id,
+      key,
+      fingerprintKey: Buffer.from(hkdfSync('sha256', key, '', 'fingerprint', KEY_BYTES)),
+      durable: false,
+    };
     cache.set(subject, made);
     return made;
   };
@@ -98,7 +123,10 @@ export const keyVault = (store: KeyStore, masterKey: Buffer, random: RandomBytes
     cache.delete(subject);
     return undefined;
   };
-  /** The subject's key, made at first use. Durable before anything is sealed with it, also when another process made it just now. */
+  /**
+   * The subject's key, made at first use. Durable before anything is sealed with it, also when another
+   * process made it just now.
+   */
   const made = async (subject: string): Promise<SubjectKey> => {
     let underWay = making.get(subject);
     const there = underWay ? undefined : existing(subject);

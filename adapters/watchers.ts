@@ -4,8 +4,14 @@ import { nameOf } from './view-builds.ts';
 
 type Listener = Parameters<ReadStore['watch']>[1];
 
-/** Who wants to hear of the commits to the builds of a view. A listener runs after the commit, outside of it: what it throws is nobody's answer. */
-export const watchers = (): { watch: ReadStore['watch']; tell(view: View, rows: readonly Row[], to: Position): void } => {
+/**
+ * Who wants to hear of the commits to the builds of a view. A listener runs after the commit, outside of it:
+ * what it throws is nobody's answer.
+ */
+export const watchers = (): {
+  watch: ReadStore['watch'];
+  tell(view: View, rows: readonly Row[], to: Position): void;
+} => {
   const listeners = new Map<string, Set<Listener>>();
   return {
     watch(name, listener) {
@@ -18,7 +24,8 @@ export const watchers = (): { watch: ReadStore['watch']; tell(view: View, rows: 
       };
     },
     tell(view, rows, to) {
-      for (const listener of listeners.get(nameOf(view)) ?? []) queueMicrotask(() => listener(view, rows, to));
+      for (const listener of listeners.get(nameOf(view)) ?? [])
+        queueMicrotask(() => listener(view, rows, to));
     },
   };
 };

@@ -7,11 +7,17 @@ import type { Clock } from '../ports/system.ts';
 export const TOKEN_ROLES = ['customer', 'operator', 'auditor'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 
-/** `id` becomes the actor of what is commanded; `customerId` equals it for customers and is missing for others. */
+/**
+ * `id` becomes the actor of what is commanded; `customerId` equals it for customers and is missing for
+ * others.
+ */
 export type Principal = Readonly<{ id: string; role: TokenRole; customerId?: string }>;
 
 export type Authentication = Readonly<{
-  /** Throws InvalidToken, or AuthenticationUnavailable when the keys cannot be had. A token seen before answers without a promise. */
+  /**
+   * Throws InvalidToken, or AuthenticationUnavailable when the keys cannot be had. A token seen before
+   * answers without a promise.
+   */
   verify(token: string): Principal | Promise<Principal>;
   /** Makes a token; only where anyone may have one. */
   session?(asked: Readonly<{ role: TokenRole; customerId?: string }>): Promise<string>;
@@ -34,16 +40,25 @@ const isRole = (role: unknown): role is TokenRole => TOKEN_ROLES.some((known) =>
 
 const principalOf = (payload: JWTPayload, roleClaim: string): Principal => {
   const { sub } = payload;
-  if (!sub || sub.length > ID_CHARACTERS) throw new InvalidToken(`The token's subject must have 1 to ${ID_CHARACTERS} characters.`);
+  if (!sub || sub.length > ID_CHARACTERS)
+    throw new InvalidToken(`The token's subject must have 1 to ${ID_CHARACTERS} characters.`);
   const claim = Object.hasOwn(payload, roleClaim) ? payload[roleClaim] : undefined;
   const role = (Array.isArray(claim) ? claim : [claim]).find(isRole);
   if (!role) throw new InvalidToken(`The token's claim ${roleClaim} names no role of orderfold.`);
   return role === 'customer' ? { id: sub, role, customerId: sub } : { id: sub, role };
 };
 
-/** Verifying costs a hop to another thread each time, so tokens that were good stay good in memory until they expire. */
-const remembering = (clock: Clock, verify: (token: string) => Promise<Readonly<{ principal: Principal; untilMs: number }>>): Authentication['verify'] => {
-  const known = new LRUCache<string, Readonly<{ principal: Principal; untilMs: number }>>({ max: CACHED_TOKENS });
+/**
+ * Verifying costs a hop to another thread each time, so tokens that were good stay good in memory until they
+ * expire.
+ */
+const remembering = (
+  clock: Clock,
+  verify: (token: string) => Promise<Readonly<{ principal: Principal; untilMs: number }>>,
+): Authentication['verify'] => {
+  const known = new LRUCache<string, Readonly<{ principal: Principal; untilMs: number }>>({
+    max: CACHED_TOKENS,
+  });
   const anew = async (token: string): Promise<Principal> => {
     const verified = await verify(token);
     known.set(token, verified);
@@ -58,14 +73,29 @@ const remembering = (clock: Clock, verify: (token: string) => Promise<Readonly<{
 const untilMs = ({ exp }: JWTPayload): number => (exp ?? 0) * 1000;
 const invalid = (error: unknown): InvalidToken => {
   if (error instanceof InvalidToken) return error;
-  return new InvalidToken(error instanceof errors.JWTExpired ? 'The token has expired; get a new one.' : 'The token is not valid here.');
+  return new InvalidToken(
+    error instanceof errors.JWTExpired
+      ? 'The token has expired; get a new one.'
+      : 'The token is not valid here.',
+  );
 };
 
-/** Tokens that this server signs itself (HS256, 30 days): anyone can be anyone, which is what development needs. */
-export const devAuthentication = ({ secret, clock }: Readonly<{ secret: Uint8Array; clock: Clock }>): Required<Authentication> => ({
+/**
+ * Tokens that this server signs itself (HS256, 30 days): anyone can be anyone, which is what development
+ * needs.
+ */
+export const devAuthentication = ({
+  secret,
+  clock,
+}: Readonly<{ secret: Uint8Array; clock: Clock }>): Required<Authentication> => ({
   verify: remembering(clock, async (token) => {
     try {
-      const options = { issuer: ISSUER, algorithms: ['HS256'], currentDate: clock.now(), requiredClaims: ['exp'] };
+      const options = {
+        issuer: ISSUER,
+        algorithms: ['HS256'],
+        currentDate: clock.now(),
+        requiredClaims: ['exp'],
+      };
       const { payload } = await jwtVerify(token, secret, options);
       return { principal: principalOf(payload, 'role'), untilMs: untilMs(payload) };
     } catch (error) {
@@ -86,22 +116,57 @@ export const devAuthentication = ({ secret, clock }: Readonly<{ secret: Uint8Arr
 
 /** What jose throws when it is the key set that cannot be had, and not the token that is wrong. */
 const isKeySetAway = (error: unknown): boolean =>
-  !(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC';
+  !(error instanceof errors.JOSEError) ||
+  error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
+  error.code === 'ERR_JOSE_GENERIC';
 
-/** Tokens of an identity provider, verified against its published keys; `roleClaim` holds a role or a list of them. */
-export const jwksAuthentication = (
-  { jwksUrl, issuer, audience, roleClaim, clock }: Readonly<{ jwksUrl: string; issuer: string; audience: string; roleClaim: string; clock: Clock }>,
-): Authentication => {
+/**
+ * Tokens of an identity provider, verified against its published keys; `roleClaim` holds a role or a list of
+ * them.
+ */
+export const jwksAuthentication = ({
+  jwksUrl,
+  issuer,
+  audience,
+  roleClaim,
+  clock,
+}: Readonly<{
+  jwksUrl: string;
+  issuer: string;
+  audience: string;
+  roleClaim: string;
+  clock: Clock;
+}>): Authentication => {
   const keys = createRemoteJWKSet(new URL(jwksUrl));
   return {
     verify: remembering(clock, async (token) => {
       try {
-        const options = { issuer, audience, algorithms: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'], currentDate: clock.now(), requiredClaims: ['exp'] };
+        const options = {
+          issuer,
+          audience,
+          algorithms: [
+            'RS256',
+            'RS384',
+            'RS512',
+            'PS256',
+            'PS384',
+            'PS512',
+            'ES256',
+            'ES384',
+            'ES512',
+            'EdDSA',
+            'Ed25519',
+          ],
+          currentDate: clock.now(),
+          requiredClaims: ['exp'],
+        };
         const { payload } = await jwtVerify(token, keys, options);
         return { principal: principalOf(payload, roleClaim), untilMs: untilMs(payload) };
       } catch (error) {
         if (error instanceof InvalidToken) throw error;
-        if (isKeySetAway(error)) throw new AuthenticationUnavailable('the identity provider\'s keys cannot be had', { cause: error });
+        if (isKeySetAway(error))
+          throw new AuthenticationUnavailable("the identity provider's keys cannot be had", { cause: error });
         throw invalid(error);
       }
     }),

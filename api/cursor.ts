@@ -9,7 +9,10 @@ export class BadCursor extends Error {
   }
 }
 
-/** A page of a view behind a client's cursor. Throws BadCursor where the read store says that it is none (a RangeError). */
+/**
+ * A page of a view behind a client's cursor. Throws BadCursor where the read store says that it is none (a
+ * RangeError).
+ */
 export const findPage = async <D>(view: ViewReader<D>, query: Find): Promise<Found<D>> => {
   try {
     return await view.find(query);

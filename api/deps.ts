@@ -10,9 +10,20 @@ import type { Prices } from '../runtime/prices.ts';
 import type { ViewReader } from '../runtime/views.ts';
 import type { Live } from '../runtime/live.ts';
 import type { Authentication } from './auth.ts';
-import type { AuditRow, CatalogueRow, CustomerOrdersRow, OperationsRow, OrderStatusRow, SalesRow, StockLevelsRow } from './rows.ts';
+import type {
+  AuditRow,
+  CatalogueRow,
+  CustomerOrdersRow,
+  OperationsRow,
+  OrderStatusRow,
+  SalesRow,
+  StockLevelsRow,
+} from './rows.ts';
 
-/** How one consumer is doing. `inFlight`: handlers running; `retrying`, `parked`: streams that wait; times are ISO 8601. */
+/**
+ * How one consumer is doing. `inFlight`: handlers running; `retrying`, `parked`: streams that wait; times are
+ * ISO 8601.
+ */
 export type ConsumerReport = Readonly<{
   name: string;
   state: 'running' | 'paused' | 'stopped';
@@ -30,7 +41,10 @@ export type ParkedItem = Omit<Blocked, 'state' | 'dueAt'> & Readonly<{ queued: n
 /** `type`: of the event that failed. */
 export type ParkedFilter = Readonly<{ consumer?: string; stream?: string; type?: string }>;
 
-/** A build that is neither live nor kept to go back to. `begun`: by another process, or left by one that was killed. `share`: of the way, 0 to 1. */
+/**
+ * A build that is neither live nor kept to go back to. `begun`: by another process, or left by one that was
+ * killed. `share`: of the way, 0 to 1.
+ */
 export type BuildReport = Readonly<{
   view: string;
   state: 'building' | 'ready' | 'failed' | 'begun';
@@ -40,7 +54,10 @@ export type BuildReport = Readonly<{
   secondsLeft: number | null;
   error?: string;
 }>;
-/** How one view is doing. `view`: the build that readers see, null until there is one; `previous`: what a roll-back goes to. */
+/**
+ * How one view is doing. `view`: the build that readers see, null until there is one; `previous`: what a
+ * roll-back goes to.
+ */
 export type ViewReport = Readonly<{
   name: string;
   view: string | null;
@@ -56,7 +73,10 @@ export type SwitchedView = Readonly<{ name: string; view: string; previous: stri
 /** What operators can see and do. Retrying and discarding are audited by whoever implements this. */
 export interface Operations {
   consumers(): Promise<readonly ConsumerReport[]>;
-  /** Each answers undefined for a name that no view has; throws BuildRefused where the builds do not allow it. Audited by whoever implements this. */
+  /**
+   * Each answers undefined for a name that no view has; throws BuildRefused where the builds do not allow it.
+   * Audited by whoever implements this.
+   */
   views: Readonly<{
     list(): Promise<readonly ViewReport[]>;
     /** Begins to fill the next build, or goes on with the one that was begun; answers at once. */
@@ -66,7 +86,10 @@ export interface Operations {
   }>;
   parked: Readonly<{
     /** Pages in order of id, `limit` at most. */
-    find(filter: ParkedFilter, page: Readonly<{ after?: string; limit: number }>): Promise<Readonly<{ items: readonly ParkedItem[]; next: string | null }>>;
+    find(
+      filter: ParkedFilter,
+      page: Readonly<{ after?: string; limit: number }>,
+    ): Promise<Readonly<{ items: readonly ParkedItem[]; next: string | null }>>;
     get(id: string): Promise<ParkedItem | undefined>;
     /** False when nothing is parked under `id`. */
     retry(id: string, actor: Actor): Promise<boolean>;

@@ -6,7 +6,17 @@ import type { Route } from './route.ts';
 import { routes } from './routes/index.ts';
 import { send, serve } from './serve.ts';
 
-export type { ApiDeps, BuildReport, ConsumerReport, Operations, ParkedFilter, ParkedItem, Readiness, SwitchedView, ViewReport } from './deps.ts';
+export type {
+  ApiDeps,
+  BuildReport,
+  ConsumerReport,
+  Operations,
+  ParkedFilter,
+  ParkedItem,
+  Readiness,
+  SwitchedView,
+  ViewReport,
+} from './deps.ts';
 export { devAuthentication, jwksAuthentication, type Authentication, type Principal } from './auth.ts';
 
 /** `/orders/{id}` as express writes it. */
@@ -30,9 +40,23 @@ export const createApi = (deps: ApiDeps): express.Express => {
     for (const one of declared) at[one.method](serve(one, deps));
     const methods = declared.map(({ method }) => method.toUpperCase());
     const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ');
-    at.all((request, response) => send(response, problem('method_not_allowed', `${request.method} is not possible here; ${allow} is.`, { headers: { Allow: allow } })));
+    at.all((request, response) =>
+      send(
+        response,
+        problem('method_not_allowed', `${request.method} is not possible here; ${allow} is.`, {
+          headers: { Allow: allow },
+        }),
+      ),
+    );
   }
-  app.use((_request: Request, response: Response) => send(response, problem('no_such_route', 'There is nothing at this address; /openapi.json lists what there is.')));
-  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => send(response, problemOf(error, deps.log, { method: request.method, path: '(unrouted)' })));
+  app.use((_request: Request, response: Response) =>
+    send(
+      response,
+      problem('no_such_route', 'There is nothing at this address; /openapi.json lists what there is.'),
+    ),
+  );
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
+    send(response, problemOf(error, deps.log, { method: request.method, path: '(unrouted)' })),
+  );
   return app;
 };

@@ -11,7 +11,11 @@ const VERSION = '1.0.0';
 
 /** JSON schema of `schema`; shared ones are moved into `shared` and referred to there. */
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output', shared: Json): Json => {
-  const { $schema: _version, $defs, ...own } = z.toJSONSchema(schema, { metadata: registry, io, unrepresentable: 'any' }) as Json;
+  const {
+    $schema: _version,
+    $defs,
+    ...own
+  } = z.toJSONSchema(schema, { metadata: registry, io, unrepresentable: 'any' }) as Json;
   for (const [name, definition] of Object.entries(($defs ?? {}) as Json)) {
     const { id: _id, ...rest } = definition as Json;
     shared[name] = rehung(rest);
@@ -22,25 +26,54 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output', shared: Json): Json
 const rehung = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(rehung);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) =>
-    key === '$ref' && typeof inner === 'string' ? [key, inner.replace('#/$defs/', '#/components/schemas/')] : [key, rehung(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) =>
+      key === '$ref' && typeof inner === 'string'
+        ? [key, inner.replace('#/$defs/', '#/components/schemas/')]
+        : [key, rehung(inner)],
+    ),
+  );
 };
 
-/** One parameter for each field of an object schema. Query parameters are text on the wire and described as what they mean. */
+/**
+ * One parameter for each field of an object schema. Query parameters are text on the wire and described as
+ * what they mean.
+ */
 const parametersOf = (schema: z.ZodType | undefined, where: 'path' | 'query', shared: Json): Json[] => {
   if (!schema) return [];
-  const { properties = {}, required = [] } = schemaOf(schema, 'output', shared) as { properties?: Record<string, Json>; required?: string[] };
+  const { properties = {}, required = [] } = schemaOf(schema, 'output', shared) as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, { description, ...type }]) => ({
-    name, in: where,
+    name,
+    in: where,
     // A default makes a parameter optional, though it is never missing in what the handler sees.
     required: where === 'path' || (required.includes(name) && !('default' in type)),
-    ...(description === undefined ? {} : { description }), schema: type,
+    ...(description === undefined ? {} : { description }),
+    schema: type,
   }));
 };
 
 const headerParameters = ({ idempotent, headers = {} }: Route): Json[] => [
-  ...(idempotent ? [{ name: 'Idempotency-Key', in: 'header', required: true, description: 'New for each new request (a UUIDv7 is best), the same to repeat it.', schema: { type: 'string', minLength: 1, maxLength: 200 } }] : []),
-  ...Object.entries(headers).map(([name, description]) => ({ name, in: 'header', required: name === 'Webhook-Signature', description, schema: { type: 'string' } })),
+  ...(idempotent
+    ? [
+        {
+          name: 'Idempotency-Key',
+          in: 'header',
+          required: true,
+          description: 'New for each new request (a UUIDv7 is best), the same to repeat it.',
+          schema: { type: 'string', minLength: 1, maxLength: 200 },
+        },
+      ]
+    : []),
+  ...Object.entries(headers).map(([name, description]) => ({
+    name,
+    in: 'header',
+    required: name === 'Webhook-Signature',
+    description,
+    schema: { type: 'string' },
+  })),
 ];
 
 /** Problem codes by status: those declared, and those that follow from what the route takes. */
@@ -60,7 +93,9 @@ const problemsOf = (route: Route): Map<number, string[]> => {
 };
 
 const textHeaders = (headers: Readonly<Record<string, string>>): Json =>
-  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]));
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+  );
 
 const responsesOf = (route: Route, shared: Json): Json => {
   const responses: Json = {};
@@ -73,13 +108,21 @@ const responsesOf = (route: Route, shared: Json): Json => {
     };
   }
   for (const [status, codes] of problemsOf(route))
-    responses[status] = { description: codes.map((code) => `\`${code}\``).join(', '), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } };
+    responses[status] = {
+      description: codes.map((code) => `\`${code}\``).join(', '),
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    };
   return responses;
 };
 
 /** `getOrdersIdHistory` of `get /orders/{id}/history`: unique, since method and path are. */
 const operationId = ({ method, path }: Route): string =>
-  method + path.split(/[^A-Za-z0-9]+/).filter(Boolean).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  method +
+  path
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
 
 export const openApiOf = (routes: readonly Route[]): Json => {
   const schemas: Json = {};
@@ -87,21 +130,42 @@ export const openApiOf = (routes: readonly Route[]): Json => {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const { method, path, tag, summary, description, roles, body } = route;
-    const parameters = [...parametersOf(route.params, 'path', schemas), ...parametersOf(route.query, 'query', schemas), ...headerParameters(route)];
+    const parameters = [
+      ...parametersOf(route.params, 'path', schemas),
+      ...parametersOf(route.query, 'query', schemas),
+      ...headerParameters(route),
+    ];
     (paths[path] ??= {})[method] = {
-      operationId: operationId(route), tags: [tag], summary,
+      operationId: operationId(route),
+      tags: [tag],
+      summary,
       ...(description === undefined ? {} : { description }),
       ...(roles === 'anyone' ? { security: [] } : { 'x-roles': roles }),
       ...(parameters.length > 0 ? { parameters } : {}),
-      ...(body ? { requestBody: { required: route.bodyKind !== 'optional', content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } } } } : {}),
+      ...(body
+        ? {
+            requestBody: {
+              required: route.bodyKind !== 'optional',
+              content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } },
+            },
+          }
+        : {}),
       responses: responsesOf(route, schemas),
     };
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'orderfold', version: VERSION, description: 'Orders as event streams: a checkout appends one event and answers; everything else follows.' },
+    info: {
+      title: 'orderfold',
+      version: VERSION,
+      description:
+        'Orders as event streams: a checkout appends one event and answers; everything else follows.',
+    },
     security: [{ bearer: [] }],
     paths,
-    components: { schemas, securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+    components: {
+      schemas,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    },
   };
 };

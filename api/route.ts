@@ -6,23 +6,47 @@ import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './problems.ts';
 
 /**
- * What a handler answers. `body` is sent as JSON; `chunks` instead is text sent piece by piece, as fast as the client takes it.
- * Its signal aborts when the stream is over, also where none is sent (it then has aborted already).
+ * What a handler answers. `body` is sent as JSON; `chunks` instead is text sent piece by piece, as fast as
+ * the client takes it. Its signal aborts when the stream is over, also where none is sent (it then has
+ * aborted already).
  */
-export type Reply = Readonly<{ status: number; headers?: Readonly<Record<string, string>>; body?: unknown; chunks?: (signal: AbortSignal) => AsyncIterable<string> }>;
+export type Reply = Readonly<{
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  body?: unknown;
+  chunks?: (signal: AbortSignal) => AsyncIterable<string>;
+}>;
 
 /** `idempotencyKey` is '' where the route wants none; `rawBody` is empty unless the route's body is raw. */
 export type OpenRequest<P = unknown, Q = unknown, B = unknown> = Readonly<{
-  params: P; query: Q; body: B; rawBody: Buffer; idempotencyKey: string; traceparent: string; headers: IncomingHttpHeaders;
+  params: P;
+  query: Q;
+  body: B;
+  rawBody: Buffer;
+  idempotencyKey: string;
+  traceparent: string;
+  headers: IncomingHttpHeaders;
 }>;
-export type ApiRequest<P = unknown, Q = unknown, B = unknown> = OpenRequest<P, Q, B> & Readonly<{ principal: Principal }>;
+export type ApiRequest<P = unknown, Q = unknown, B = unknown> = OpenRequest<P, Q, B> &
+  Readonly<{ principal: Principal }>;
 
 type Answer = Reply | Promise<Reply>;
-type Responses = Readonly<Record<number, Readonly<{ description: string; schema?: z.ZodType; headers?: Readonly<Record<string, string>>; contentType?: string }>>>;
+type Responses = Readonly<
+  Record<
+    number,
+    Readonly<{
+      description: string;
+      schema?: z.ZodType;
+      headers?: Readonly<Record<string, string>>;
+      contentType?: string;
+    }>
+  >
+>;
 
 /**
- * `path`: in OpenAPI's form, `/orders/{id}`. `bodyKind`: 'json' (must be there), 'optional' JSON, or 'raw' (read as bytes and
- * checked by the handler, since a signature is over bytes; `body` then only describes it). `headers`: further request headers.
+ * `path`: in OpenAPI's form, `/orders/{id}`. `bodyKind`: 'json' (must be there), 'optional' JSON, or 'raw'
+ * (read as bytes and checked by the handler, since a signature is over bytes; `body` then only describes it).
+ * `headers`: further request headers.
  */
 type Declared<P, Q, B> = Readonly<{
   method: 'get' | 'post' | 'put' | 'delete';
@@ -45,7 +69,8 @@ export type Route = Declared<unknown, unknown, unknown> &
 
 /** A route for those whose token has one of `roles`. */
 export const route = <P = unknown, Q = unknown, B = unknown>(
-  declared: Declared<P, Q, B> & Readonly<{ roles: readonly TokenRole[]; handle(request: ApiRequest<P, Q, B>, deps: ApiDeps): Answer }>,
+  declared: Declared<P, Q, B> &
+    Readonly<{ roles: readonly TokenRole[]; handle(request: ApiRequest<P, Q, B>, deps: ApiDeps): Answer }>,
 ): Route => declared as unknown as Route;
 
 /** A route that asks for no token; its handler is shown none. */

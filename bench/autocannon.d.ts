@@ -12,7 +12,11 @@ declare module 'autocannon' {
     /** Requests instead of a duration. */
     amount?: number;
     /** `setupRequest` is asked before each request but a connection's first. */
-    requests: readonly Readonly<{ method: 'POST'; path: string; setupRequest(request: Outgoing): Outgoing }>[];
+    requests: readonly Readonly<{
+      method: 'POST';
+      path: string;
+      setupRequest(request: Outgoing): Outgoing;
+    }>[];
   }>;
   /** `duration`: seconds. `latency`: milliseconds. */
   type Result = Readonly<{

@@ -18,7 +18,10 @@ const count = async (url: string, token: string, status: string): Promise<number
   let found = 0;
   let cursor: string | null = '';
   while (cursor !== null) {
-    const page: Page = await getJson(`${url}/orders?status=${status}&limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`, token);
+    const page: Page = await getJson(
+      `${url}/orders?status=${status}&limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      token,
+    );
     found += page.items.length;
     cursor = page.nextCursor;
   }
@@ -30,19 +33,27 @@ const delivered = async (url: string, token: string, orders: number): Promise<vo
   const startedMs = systemClock.now().getTime();
   for (;;) {
     let waiting = false;
-    for (const status of UNFINISHED) waiting ||= (await getJson<Page>(`${url}/orders?status=${status}&limit=1`, token)).items.length > 0;
+    for (const status of UNFINISHED)
+      waiting ||= (await getJson<Page>(`${url}/orders?status=${status}&limit=1`, token)).items.length > 0;
     if (!waiting && (await count(url, token, 'delivered')) >= orders) return;
-    if (systemClock.now().getTime() - startedMs > PATIENCE_MS) throw new Error(`${orders} orders were not delivered within ${PATIENCE_MS} ms`);
+    if (systemClock.now().getTime() - startedMs > PATIENCE_MS)
+      throw new Error(`${orders} orders were not delivered within ${PATIENCE_MS} ms`);
     await systemClock.sleep(POLL_MS);
   }
 };
 
-/** Whole orders, from checkout to delivered with every role in one process, beside durable checkouts alone; `orders` a round. */
+/**
+ * Whole orders, from checkout to delivered with every role in one process, beside durable checkouts alone;
+ * `orders` a round.
+ */
 export const compareOrders = async (orders: number, tell: (line: string) => void): Promise<Comparison> => {
   const alone = await startShop({ ROLES: 'api' });
   const whole = await startShop({ ROLES: 'all', ...NO_LATENCY });
   try {
-    const [aloneBaskets, wholeBaskets] = [await basketsOf(alone.url, CUSTOMERS), await basketsOf(whole.url, CUSTOMERS)];
+    const [aloneBaskets, wholeBaskets] = [
+      await basketsOf(alone.url, CUSTOMERS),
+      await basketsOf(whole.url, CUSTOMERS),
+    ];
     const operator = await tokenOf(whole.url, 'operator');
     let placed = 0;
     const runWhole = (amount: number) => async (): Promise<number> => {

@@ -23,12 +23,18 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 /** Starts `program` of the build; resolves once it has printed a URL, rejects when it ends before. */
-const start = (program: string, args: readonly string[], environment: Readonly<Record<string, string>>): Promise<Program> =>
+const start = (
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Program> =>
   new Promise((resolve, reject) => {
     const { PATH, HOME } = process.env;
-    const child = spawn(process.execPath, [...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []), join(built, program), ...args], {
-      env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []), join(built, program), ...args],
+      { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     children.add(child);
     const ended = new Promise<void>((done) => {
       child.once('exit', (code, signal) => {
@@ -50,13 +56,21 @@ const start = (program: string, args: readonly string[], environment: Readonly<R
     });
   });
 
-/** The real server on a new data folder, which goes with it. No variable of our own environment reaches it. */
+/**
+ * The real server on a new data folder, which goes with it. No variable of our own environment reaches it.
+ */
 export const startShop = async (environment: Readonly<Record<string, string>>): Promise<Shop> => {
   const dataFolder = mkdtempSync(join(tmpdir(), 'orderfold-bench-'));
   folders.add(dataFolder);
-  const { url, stop } = await start('main.js', [], { SEED: 'none', PORT: '0', DATA_DIR: dataFolder, ...environment });
+  const { url, stop } = await start('main.js', [], {
+    SEED: 'none',
+    PORT: '0',
+    DATA_DIR: dataFolder,
+    ...environment,
+  });
   return {
-    url, dataFolder,
+    url,
+    dataFolder,
     async stop() {
       await stop();
       clear(dataFolder);
@@ -64,4 +78,5 @@ export const startShop = async (environment: Readonly<Record<string, string>>): 
   };
 };
 
-export const startBaseline = (dataFolder: string): Promise<Program> => start('bench/baseline.js', [dataFolder], {});
+export const startBaseline = (dataFolder: string): Promise<Program> =>
+  start('bench/baseline.js', [dataFolder], {});

@@ -72,47 +72,118 @@ export const inParallel: ConsumerDeps['inParallel'] = async (items, limit, work)
   return results;
 };
 
-/** Writes what an operator did into the month's operations stream; the same `commandId` again has no effect. */
+/**
+ * Writes what an operator did into the month's operations stream; the same `commandId` again has no effect.
+ */
 export const recordOperation =
   (executor: Executor, clock: Clock) =>
   async (event: OperationsEvent, actor: Actor, commandId: string): Promise<void> => {
-    await executor.execute(operationsLog, operationsStream(clock.now().toISOString()), event, { commandId, actor });
+    await executor.execute(operationsLog, operationsStream(clock.now().toISOString()), event, {
+      commandId,
+      actor,
+    });
   };
 
 /** Writes what was parked, retried or discarded into the month's operations stream. */
-export const auditTrail = (executor: Executor) => async ({ type, id, at, actor, why, consumer, stream, eventId, eventType, revision, attempts }: ParkingEntry): Promise<void> => {
-  const data = { parkedId: id, consumer, stream, eventId, eventType, revision, attempts, why };
-  await executor.execute(operationsLog, operationsStream(at), { type, data }, { commandId: derivedUuid('parking', type, id, eventId, at), actor, causationId: eventId });
-};
+export const auditTrail =
+  (executor: Executor) =>
+  async ({
+    type,
+    id,
+    at,
+    actor,
+    why,
+    consumer,
+    stream,
+    eventId,
+    eventType,
+    revision,
+    attempts,
+  }: ParkingEntry): Promise<void> => {
+    const data = { parkedId: id, consumer, stream, eventId, eventType, revision, attempts, why };
+    await executor.execute(
+      operationsLog,
+      operationsStream(at),
+      { type, data },
+      { commandId: derivedUuid('parking', type, id, eventId, at), actor, causationId: eventId },
+    );
+  };
 
 export type Consumption = Readonly<{ close(): Promise<void> }>;
 
-export type ConsumptionDeps = Readonly<{ executor: Executor; books: Bookkeeping; eventLog: EventLog; clock: Clock; randomness: Randomness; log: Log }> &
+export type ConsumptionDeps = Readonly<{
+  executor: Executor;
+  books: Bookkeeping;
+  eventLog: EventLog;
+  clock: Clock;
+  randomness: Randomness;
+  log: Log;
+}> &
   Omit<ConsumerDeps, 'orders' | 'stocks' | 'deadlines' | 'onFailure' | 'inParallel'>;
 
 const expiry = ({ executor, books, clock, log }: ConsumptionDeps): RunningSchedule =>
   runSchedule({
-    books, clock, logger: log, name: EXPIRY, batch: 256,
+    books,
+    clock,
+    logger: log,
+    name: EXPIRY,
+    batch: 256,
     async onDue(orderId) {
       const stream = orderStream(orderId);
-      const done = await executor.execute(orders, stream, { type: 'ExpireOrder', data: {} }, { commandId: derivedUuid('expire', orderId), actor: { id: 'deadlines', role: 'system' }, correlationId: orderId });
+      const done = await executor.execute(
+        orders,
+        stream,
+        { type: 'ExpireOrder', data: {} },
+        {
+          commandId: derivedUuid('expire', orderId),
+          actor: { id: 'deadlines', role: 'system' },
+          correlationId: orderId,
+        },
+      );
       const dueAt = deadlineOf(done.state);
-      await (dueAt === undefined ? books.unschedule(EXPIRY, orderId) : books.schedule(EXPIRY, orderId, dueAt));
+      await (dueAt === undefined
+        ? books.unschedule(EXPIRY, orderId)
+        : books.schedule(EXPIRY, orderId, dueAt));
     },
   });
 
-/** Starts the consumers for which `wanted` says so, and with deadlines what expires orders; each stands in `running` once it runs. */
-export const startConsumers = async (deps: ConsumptionDeps, running: Map<string, RunningConsumer>, wanted: (name: string) => boolean): Promise<Consumption> => {
+/**
+ * Starts the consumers for which `wanted` says so, and with deadlines what expires orders; each stands in
+ * `running` once it runs.
+ */
+export const startConsumers = async (
+  deps: ConsumptionDeps,
+  running: Map<string, RunningConsumer>,
+  wanted: (name: string) => boolean,
+): Promise<Consumption> => {
   const { executor, books, eventLog, clock, randomness, log, ...handed } = deps;
   const schedules: RunningSchedule[] = [];
   for (const make of consumers) {
     const name = (): string => consumer.name;
     const consumer: Consumer = make({
-      ...handed, inParallel, onFailure: outsidePolicy, orders: ordersFor(executor, name), stocks: stocksFor(executor, name),
-      deadlines: { set: (key, dueAt) => books.schedule(EXPIRY, key, dueAt), clear: (key) => books.unschedule(EXPIRY, key) },
+      ...handed,
+      inParallel,
+      onFailure: outsidePolicy,
+      orders: ordersFor(executor, name),
+      stocks: stocksFor(executor, name),
+      deadlines: {
+        set: (key, dueAt) => books.schedule(EXPIRY, key, dueAt),
+        clear: (key) => books.unschedule(EXPIRY, key),
+      },
     });
     if (!wanted(consumer.name)) continue;
-    running.set(consumer.name, await consume({ consumer, log: eventLog, books, clock, randomness, logger: log, audit: auditTrail(executor) }));
+    running.set(
+      consumer.name,
+      await consume({
+        consumer,
+        log: eventLog,
+        books,
+        clock,
+        randomness,
+        logger: log,
+        audit: auditTrail(executor),
+      }),
+    );
     if (consumer.name === 'deadlines') schedules.push(expiry(deps));
   }
   return {

@@ -2,9 +2,15 @@
 import { z } from 'zod';
 
 const rate = z.coerce.number().min(0, 'must be between 0 and 1').max(1, 'must be between 0 and 1');
-const whole = (min: number, max: number) => z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
+const whole = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
 const url = (...protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    );
 const secret = z.string().min(16, 'must be at least 16 characters');
 
 /** What the mailer takes as one sender; a name with commas in it stands in quotes. */
@@ -17,8 +23,14 @@ const Variables = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: whole(0, 65_535).default(3000),
   DATA_DIR: z.string().min(1).default('./data'),
-  ROLES: z.string().default('all').transform((text) => text.split(',').map((role) => role.trim()))
-    .refine((roles) => roles.every((role) => ROLE.test(role)), 'must list of all, api, project, consume, consume:NAME'),
+  ROLES: z
+    .string()
+    .default('all')
+    .transform((text) => text.split(',').map((role) => role.trim()))
+    .refine(
+      (roles) => roles.every((role) => ROLE.test(role)),
+      'must list of all, api, project, consume, consume:NAME',
+    ),
   SEED: z.enum(['demo', 'none'], 'must be demo or none').default('demo'),
   LOG_LEVEL: z.enum(['error', 'warn', 'info'], 'must be error, warn or info').default('warn'),
   AUTH: z.enum(['dev', 'jwks'], 'must be dev or jwks').default('dev'),
@@ -26,18 +38,28 @@ const Variables = z.object({
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: z.string().min(1).optional(),
   JWT_ROLE_CLAIM: z.string().min(1).default('role'),
-  CURRENCY: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as GBP').default('GBP'),
-  SHOP_TIMEZONE: z.string().refine((zone) => {
-    try {
-      return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }));
-    } catch {
-      return false;
-    }
-  }, 'must be an IANA time zone such as Europe/London').default('Europe/London'),
+  CURRENCY: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as GBP')
+    .default('GBP'),
+  SHOP_TIMEZONE: z
+    .string()
+    .refine((zone) => {
+      try {
+        return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }));
+      } catch {
+        return false;
+      }
+    }, 'must be an IANA time zone such as Europe/London')
+    .default('Europe/London'),
   TAX_RATE: rate.default(0.2),
   SHIPPING_FLAT_MINOR: whole(0, 1e9).default(495),
   SHIPPING_FREE_FROM_MINOR: whole(0, 1e12).default(5000),
-  REBUILD_SHARE: z.coerce.number('must be a share such as 0.25').gt(0, 'must be more than 0').max(1, 'must be at most 1').default(0.25),
+  REBUILD_SHARE: z.coerce
+    .number('must be a share such as 0.25')
+    .gt(0, 'must be more than 0')
+    .max(1, 'must be at most 1')
+    .default(0.25),
   LIVE_STREAMS: whole(1, 100_000).default(1_000),
   LIVE_STREAMS_PER_CLIENT: whole(1, 100_000).default(20),
   ORDER_EXPIRY_MS: whole(1, 1e11).default(1_800_000),
@@ -46,7 +68,10 @@ const Variables = z.object({
   WAREHOUSE_SECRET: secret.optional(),
   PAYMENT_WEBHOOK_SECRET: secret.optional(),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
-  MAIL_FROM: z.string().regex(SENDER, 'must be one address, or a name with one: Shop <orders@example.org>').default('orderfold <orders@localhost>'),
+  MAIL_FROM: z
+    .string()
+    .regex(SENDER, 'must be one address, or a name with one: Shop <orders@example.org>')
+    .default('orderfold <orders@localhost>'),
   ANALYTICS_URL: url('https:', 'http:').optional(),
   SIM_PAYMENT_LATENCY_MS: whole(0, 3_600_000).default(50),
   SIM_PAYMENT_DECLINE_RATE: rate.default(0),
@@ -68,22 +93,40 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /** Reads `variables` (process.env); an empty one counts as unset. Throws EnvironmentError. */
 export const readEnvironment = (variables: Readonly<Record<string, string | undefined>>): Environment => {
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''));
-  for (const [name, issue] of [['EVENT_STORE_URL', 'EventStoreDB'], ['KAFKA_BROKERS', 'Kafka'], ['MONGODB_URL', 'MongoDB'], ['WAREHOUSE_URL', 'an HTTP warehouse']] as const)
-    if (given[name] !== undefined) throw new EnvironmentError(`${name} is set, but this version has no adapter for ${issue}; unset it.`);
+  const given = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  for (const [name, issue] of [
+    ['EVENT_STORE_URL', 'EventStoreDB'],
+    ['KAFKA_BROKERS', 'Kafka'],
+    ['MONGODB_URL', 'MongoDB'],
+    ['WAREHOUSE_URL', 'an HTTP warehouse'],
+  ] as const)
+    if (given[name] !== undefined)
+      throw new EnvironmentError(`${name} is set, but this version has no adapter for ${issue}; unset it.`);
   const parsed = Variables.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0]);
-    throw new EnvironmentError(`${name} ${issue?.message}${SECRET.test(name) ? '' : ` (it is ${JSON.stringify(given[name])})`}.`);
+    throw new EnvironmentError(
+      `${name} ${issue?.message}${SECRET.test(name) ? '' : ` (it is ${JSON.stringify(given[name])})`}.`,
+    );
   }
   const environment = parsed.data;
   if (environment.AUTH === 'jwks')
-    for (const name of ['JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'] as const) if (environment[name] === undefined) throw new EnvironmentError(`AUTH=jwks needs ${name}.`);
+    for (const name of ['JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'] as const)
+      if (environment[name] === undefined) throw new EnvironmentError(`AUTH=jwks needs ${name}.`);
   if (environment.AUTH === 'dev') {
-    if (!LOOPBACK.test(environment.HOST)) throw new EnvironmentError(`HOST=${environment.HOST} would open dev authentication, in which anyone is an operator, to the network; set AUTH=jwks or a loopback HOST.`);
-    if (given.NODE_ENV === 'production') throw new EnvironmentError('NODE_ENV=production needs AUTH=jwks: with dev authentication anyone is an operator.');
+    if (!LOOPBACK.test(environment.HOST))
+      throw new EnvironmentError(
+        `HOST=${environment.HOST} would open dev authentication, in which anyone is an operator, to the network; set AUTH=jwks or a loopback HOST.`,
+      );
+    if (given.NODE_ENV === 'production')
+      throw new EnvironmentError(
+        'NODE_ENV=production needs AUTH=jwks: with dev authentication anyone is an operator.',
+      );
   }
-  if (environment.MASTER_KEY !== undefined && environment.MASTER_KEY_FILE !== undefined) throw new EnvironmentError('MASTER_KEY and MASTER_KEY_FILE are both set; set one.');
+  if (environment.MASTER_KEY !== undefined && environment.MASTER_KEY_FILE !== undefined)
+    throw new EnvironmentError('MASTER_KEY and MASTER_KEY_FILE are both set; set one.');
   return environment;
 };

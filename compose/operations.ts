@@ -4,15 +4,27 @@ import type { Operations, ParkedItem } from '../api/index.ts';
 import type { Bookkeeping } from '../ports/bookkeeping.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Clock } from '../ports/system.ts';
-import { discardParkedIn, parkingEntry, retryParkedIn, type ParkingEntry } from '../runtime/blocked-streams.ts';
+import {
+  discardParkedIn,
+  parkingEntry,
+  retryParkedIn,
+  type ParkingEntry,
+} from '../runtime/blocked-streams.ts';
 import type { RunningConsumer } from '../runtime/consume.ts';
 
-export type ParkedDeps = Readonly<{ books: Bookkeeping; clock: Clock; running: ReadonlyMap<string, RunningConsumer>; audit(entry: ParkingEntry): Promise<void> }>;
+export type ParkedDeps = Readonly<{
+  books: Bookkeeping;
+  clock: Clock;
+  running: ReadonlyMap<string, RunningConsumer>;
+  audit(entry: ParkingEntry): Promise<void>;
+}>;
 export type OperationsDeps = ParkedDeps & Readonly<{ eventLog: EventLog; views: Operations['views'] }>;
 
 const PAGE = 200;
 
-/** Parked events: found, tried again, dropped; also by a script, beside the server that runs their consumer. */
+/**
+ * Parked events: found, tried again, dropped; also by a script, beside the server that runs their consumer.
+ */
 export const createParked = ({ books, clock, running, audit }: ParkedDeps): Operations['parked'] => {
   const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
     const blocked = await books.blocked(id);
@@ -24,9 +36,16 @@ export const createParked = ({ books, clock, running, audit }: ParkedDeps): Oper
     const blocked = await books.blocked(id);
     if (blocked?.state !== 'parked') return false;
     const here = running.get(blocked.consumer);
-    if (here && here.status().state !== 'stopped') return here.retryParked(id, { actor, reason: 'asked for by an operator' });
+    if (here && here.status().state !== 'stopped')
+      return here.retryParked(id, { actor, reason: 'asked for by an operator' });
     // Its consumer runs in another process, which sees what is written here within a second.
-    await audit(parkingEntry('ParkedEventRetried', blocked, { actor, why: 'asked for by an operator', at: clock.now().toISOString() }));
+    await audit(
+      parkingEntry('ParkedEventRetried', blocked, {
+        actor,
+        why: 'asked for by an operator',
+        at: clock.now().toISOString(),
+      }),
+    );
     return retryParkedIn(books, id, clock.now());
   };
 
@@ -43,13 +62,22 @@ export const createParked = ({ books, clock, running, audit }: ParkedDeps): Oper
       if (blocked?.state !== 'parked') return false;
       const here = running.get(blocked.consumer);
       if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
-      await audit(parkingEntry('ParkedEventDiscarded', blocked, { actor: by.actor, why: by.reason, at: clock.now().toISOString() }));
+      await audit(
+        parkingEntry('ParkedEventDiscarded', blocked, {
+          actor: by.actor,
+          why: by.reason,
+          at: clock.now().toISOString(),
+        }),
+      );
       return discardParkedIn(books, id, clock.now());
     },
     async retryMatching(filter, actor) {
       let count = 0;
-      for (let after: string | undefined; ; ) {
-        const { items, next } = await books.findBlocked({ ...filter, state: 'parked' }, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+      for (let after: string | undefined; ;) {
+        const { items, next } = await books.findBlocked(
+          { ...filter, state: 'parked' },
+          { limit: PAGE, ...(after === undefined ? {} : { after }) },
+        );
         for (const { id } of items) if (await retry(id, actor)) count += 1;
         if (next === null) return count;
         after = next;
@@ -64,11 +92,20 @@ export const createOperations = (deps: OperationsDeps): Operations => {
     async consumers() {
       const reports = [...running].map(async ([name, consumer]) => {
         const status = consumer.status();
-        const [lag, oldest] = await Promise.all([eventLog.lag(name), books.findBlocked({ consumer: name }, { limit: PAGE })]);
+        const [lag, oldest] = await Promise.all([
+          eventLog.lag(name),
+          books.findBlocked({ consumer: name }, { limit: PAGE }),
+        ]);
         const [first] = [...oldest.items].sort((a, b) => (a.firstAt < b.firstAt ? -1 : 1));
         return {
-          name, state: status.state, lag, heartbeatAt: status.lastEventAt ?? null, inFlight: status.inFlight,
-          retrying: status.blocked.retrying, parked: status.blocked.parked, breaker: status.breaker,
+          name,
+          state: status.state,
+          lag,
+          heartbeatAt: status.lastEventAt ?? null,
+          inFlight: status.inFlight,
+          retrying: status.blocked.retrying,
+          parked: status.blocked.parked,
+          breaker: status.breaker,
           ...(first ? { oldestBlocked: { stream: first.stream, since: first.firstAt } } : {}),
         };
       });

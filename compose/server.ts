@@ -33,7 +33,12 @@ import { openStores, type Stores } from './stores.ts';
 
 export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
 /** `url` is undefined without the role api. `seeded`: products of the demo shop that this start listed. */
-export type RunningServer = Readonly<{ url: string | undefined; dataFolder: string; seeded: number; close(): Promise<void> }>;
+export type RunningServer = Readonly<{
+  url: string | undefined;
+  dataFolder: string;
+  seeded: number;
+  close(): Promise<void>;
+}>;
 
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
@@ -44,7 +49,11 @@ const ANSWER_MS = 10_000;
 const listen = (server: Server, host: string, port: number): Promise<string> =>
   new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} on ${host} is in use; set PORT to another one (0 takes any free one)`) : error),
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`port ${port} on ${host} is in use; set PORT to another one (0 takes any free one)`)
+          : error,
+      ),
     );
     server.listen(port, host, () => {
       const { port: actual } = server.address() as AddressInfo;
@@ -52,7 +61,10 @@ const listen = (server: Server, host: string, port: number): Promise<string> =>
     });
   });
 
-/** Requests that are being answered are; their connections are kept for no others, or they would hold up the end. */
+/**
+ * Requests that are being answered are; their connections are kept for no others, or they would hold up the
+ * end.
+ */
 const stopListening = async (server: Server, clock: Clock): Promise<void> => {
   const closed = new AbortController();
   server.keepAliveTimeout = 1;
@@ -62,33 +74,100 @@ const stopListening = async (server: Server, clock: Clock): Promise<void> => {
   server.closeAllConnections();
 };
 
-const authentication = (environment: Environment, secret: (name: string) => Buffer, clock: Clock): Authentication => {
-  const { AUTH, JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_ROLE_CLAIM: roleClaim } = environment;
-  if (AUTH === 'jwks' && jwksUrl && issuer && audience) return jwksAuthentication({ jwksUrl, issuer, audience, roleClaim, clock });
+const authentication = (
+  environment: Environment,
+  secret: (name: string) => Buffer,
+  clock: Clock,
+): Authentication => {
+  const {
+    AUTH,
+    JWKS_URL: jwksUrl,
+    JWT_ISSUER: issuer,
+    JWT_AUDIENCE: audience,
+    JWT_ROLE_CLAIM: roleClaim,
+  } = environment;
+  if (AUTH === 'jwks' && jwksUrl && issuer && audience)
+    return jwksAuthentication({ jwksUrl, issuer, audience, roleClaim, clock });
   return devAuthentication({ secret: secret('dev-auth'), clock });
 };
 
-type Parts = Readonly<{ environment: Environment; system: System; stores: Stores; executor: Executor; eventLog: EventLog; following: Following; pacer: Pacer; distance(after: Position | undefined, to: Position): number }>;
+type Parts = Readonly<{
+  environment: Environment;
+  system: System;
+  stores: Stores;
+  executor: Executor;
+  eventLog: EventLog;
+  following: Following;
+  pacer: Pacer;
+  distance(after: Position | undefined, to: Position): number;
+}>;
 /** What runs beside the API; filled as it starts. */
 type Following = Readonly<{ consumers: Map<string, RunningConsumer>; projections: RunningProjection[] }>;
 
-const startApi = async ({ environment, system, stores, executor, eventLog, following, pacer, distance }: Parts) => {
+const startApi = async ({
+  environment,
+  system,
+  stores,
+  executor,
+  eventLog,
+  following,
+  pacer,
+  distance,
+}: Parts) => {
   const { clock, randomness, log } = system;
   const { store, books, reads, vault, folder } = stores;
   const prices = await followPrices(store, executor, log);
-  const { CURRENCY: currency, TAX_RATE: taxRate, SHIPPING_FLAT_MINOR: shippingFlatMinor, SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor } = environment;
-  const checkout = createCheckout({ store, executor, vault, prices, clock, currency, expiryMs: environment.ORDER_EXPIRY_MS, rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor } });
+  const {
+    CURRENCY: currency,
+    TAX_RATE: taxRate,
+    SHIPPING_FLAT_MINOR: shippingFlatMinor,
+    SHIPPING_FREE_FROM_MINOR: shippingFreeFromMinor,
+  } = environment;
+  const checkout = createCheckout({
+    store,
+    executor,
+    vault,
+    prices,
+    clock,
+    currency,
+    expiryMs: environment.ORDER_EXPIRY_MS,
+    rules: { taxRate, shippingFlatMinor, shippingFreeFromMinor },
+  });
   const { WAREHOUSE_SECRET, PAYMENT_WEBHOOK_SECRET } = environment;
   const timeZone = environment.SHOP_TIMEZONE;
   const orders = viewReader<OrderStatusRow>(reads, orderStatus, clock);
-  const live = createLive({ reads, orderStatus: orders, clock, streams: environment.LIVE_STREAMS, streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT });
+  const live = createLive({
+    reads,
+    orderStatus: orders,
+    clock,
+    streams: environment.LIVE_STREAMS,
+    streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT,
+  });
   const views = createViewBuilds({
-    store, reads, clock, distance, pacer, log, projections: projectionsOf(timeZone), running: following.projections, record: recordOperation(executor, clock), newId: randomness.uuid,
+    store,
+    reads,
+    clock,
+    distance,
+    pacer,
+    log,
+    projections: projectionsOf(timeZone),
+    running: following.projections,
+    record: recordOperation(executor, clock),
+    newId: randomness.uuid,
   });
   let stopping = false;
   const app = createApi({
-    store, executor, vault, clock, randomness, log, checkout, prices, currency,
-    live, timeZone,
+    store,
+    executor,
+    vault,
+    clock,
+    randomness,
+    log,
+    checkout,
+    prices,
+    currency,
+    live,
+    timeZone,
     orderStatus: orders,
     catalogue: viewReader(reads, catalogue, clock),
     stockLevels: viewReader(reads, stockLevels, clock),
@@ -101,7 +180,14 @@ const startApi = async ({ environment, system, stores, executor, eventLog, follo
       ...(WAREHOUSE_SECRET === undefined ? {} : { warehouseSecret: WAREHOUSE_SECRET }),
       ...(PAYMENT_WEBHOOK_SECRET === undefined ? {} : { paymentSecret: PAYMENT_WEBHOOK_SECRET }),
     },
-    operations: createOperations({ books, eventLog, clock, running: following.consumers, views, audit: auditTrail(executor) }),
+    operations: createOperations({
+      books,
+      eventLog,
+      clock,
+      running: following.consumers,
+      views,
+      audit: auditTrail(executor),
+    }),
     async ready() {
       if (stopping) return { ok: false, why: 'The server is stopping.' };
       try {
@@ -112,10 +198,13 @@ const startApi = async ({ environment, system, stores, executor, eventLog, follo
       }
     },
   });
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    if (stopping) response.setHeader('Connection', 'close');
-    app(request, response);
-  });
+  const server = createServer(
+    { requestTimeout: REQUEST_MS, headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => {
+      if (stopping) response.setHeader('Connection', 'close');
+      app(request, response);
+    },
+  );
   try {
     const url = await listen(server, environment.HOST, environment.PORT);
     return {
@@ -137,17 +226,37 @@ const startApi = async ({ environment, system, stores, executor, eventLog, follo
 };
 
 /** Starts the views and consumers that this process has, and answers how to end them. */
-const startFollowing = async ({ environment, system, stores, executor, eventLog, following, pacer, distance, has }: Parts & Readonly<{ has(role: string): boolean }>) => {
+const startFollowing = async ({
+  environment,
+  system,
+  stores,
+  executor,
+  eventLog,
+  following,
+  pacer,
+  distance,
+  has,
+}: Parts & Readonly<{ has(role: string): boolean }>) => {
   const { clock, randomness, log } = system;
   const { store, books, reads, vault, folder } = stores;
   const outside = openOutside(environment, folder, system);
-  if (has('project')) for (const projection of projectionsOf(environment.SHOP_TIMEZONE)) following.projections.push(runProjection({ store, reads, clock, log, pacer, distance }, projection));
+  if (has('project'))
+    for (const projection of projectionsOf(environment.SHOP_TIMEZONE))
+      following.projections.push(runProjection({ store, reads, clock, log, pacer, distance }, projection));
   const wanted = (name: string): boolean => has('consume') || has(`consume:${name}`);
-  const consumption = await startConsumers({ executor, books, eventLog, clock, randomness, log, vault, ...outside }, following.consumers, wanted);
+  const consumption = await startConsumers(
+    { executor, books, eventLog, clock, randomness, log, vault, ...outside },
+    following.consumers,
+    wanted,
+  );
   if (following.consumers.has('warehouse')) {
     outside.warehouse.setReport(async (news) => {
       const recorded = await recordWarehouseNews({ executor, clock }, news);
-      if (!recorded.ok) log.error({ orderId: news.orderId, newsId: news.newsId, code: recorded.reason.code }, 'an order refused what the warehouse reported');
+      if (!recorded.ok)
+        log.error(
+          { orderId: news.orderId, newsId: news.newsId, code: recorded.reason.code },
+          'an order refused what the warehouse reported',
+        );
     });
     outside.warehouse.start();
   }
@@ -175,21 +284,46 @@ export const startServer = async (environment: Environment, system: System): Pro
   try {
     const { store, books, folder } = stores;
     const executor = createExecutor({ store, books, clock, log });
-    const seeded = environment.SEED === 'demo' && (await store.tail()) === undefined ? await seedDemo(executor, environment.CURRENCY) : 0;
+    const seeded =
+      environment.SEED === 'demo' && (await store.tail()) === undefined
+        ? await seedDemo(executor, environment.CURRENCY)
+        : 0;
     const distance = decimalDistance(1);
     const eventLog = storeLog({ store, books, clock, log, distance });
     const pacer = createPacer(clock, environment.REBUILD_SHARE);
 
-    // Requests are served before the followers start: with a long history to catch up with they keep the process busy.
+    // Requests are served before the followers start: with a long history to catch up with they keep the
+    // process busy.
     const following: Following = { consumers: new Map(), projections: [] };
     let url: string | undefined;
     if (has('api')) {
-      const api = await startApi({ environment, system, stores, executor, eventLog, following, pacer, distance });
+      const api = await startApi({
+        environment,
+        system,
+        stores,
+        executor,
+        eventLog,
+        following,
+        pacer,
+        distance,
+      });
       ends.push(api.close);
       url = api.url;
       first.push(api.stopListening);
     }
-    ends.push(await startFollowing({ environment, system, stores, executor, eventLog, following, pacer, distance, has }));
+    ends.push(
+      await startFollowing({
+        environment,
+        system,
+        stores,
+        executor,
+        eventLog,
+        following,
+        pacer,
+        distance,
+        has,
+      }),
+    );
     return { url, dataFolder: folder.path, seeded, close };
   } catch (error) {
     await close();

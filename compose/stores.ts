@@ -33,10 +33,13 @@ const masterKey = ({ MASTER_KEY, MASTER_KEY_FILE }: Environment): string | undef
 };
 
 /**
- * `lock: true` is for a server: it has the data folder to itself until its process ends. Scripts work beside it without.
- * Throws DataFolderError or EnvironmentError before anything is changed.
+ * `lock: true` is for a server: it has the data folder to itself until its process ends. Scripts work beside
+ * it without. Throws DataFolderError or EnvironmentError before anything is changed.
  */
-export const openStores = async (environment: Environment, { lock }: Readonly<{ lock: boolean }>): Promise<Stores> => {
+export const openStores = async (
+  environment: Environment,
+  { lock }: Readonly<{ lock: boolean }>,
+): Promise<Stores> => {
   const given = masterKey(environment);
   const folder = await openDataFolder(environment.DATA_DIR, { lock });
   const open: { close(): Promise<void> }[] = [];

@@ -6,18 +6,29 @@ import type { Projection } from '../ports/read-store.ts';
 import type { Log } from '../ports/system.ts';
 import type { Pacer } from '../runtime/pacer.ts';
 import type { RunningProjection } from '../runtime/project.ts';
-import { activateBuild, BuildRefused, fill, nextBuild, rollBack, unfinishedBuild, type BuildDeps, type BuildProgress, type Switched } from '../runtime/rebuild.ts';
+import {
+  activateBuild,
+  BuildRefused,
+  fill,
+  nextBuild,
+  rollBack,
+  unfinishedBuild,
+  type BuildDeps,
+  type BuildProgress,
+  type Switched,
+} from '../runtime/rebuild.ts';
 import { isBuildOf } from '../runtime/views.ts';
 
 export type RecordOperation = (event: OperationsEvent, actor: Actor, commandId: string) => Promise<void>;
-export type ViewBuildsDeps = BuildDeps & Readonly<{
-  projections: readonly Projection<never>[];
-  running: readonly RunningProjection[];
-  record: RecordOperation;
-  newId(): string;
-  pacer: Pacer;
-  log: Log;
-}>;
+export type ViewBuildsDeps = BuildDeps &
+  Readonly<{
+    projections: readonly Projection<never>[];
+    running: readonly RunningProjection[];
+    record: RecordOperation;
+    newId(): string;
+    pacer: Pacer;
+    log: Log;
+  }>;
 export type ViewBuilds = Operations['views'] & Readonly<{ close(): Promise<void> }>;
 
 type Filling = { report: BuildReport; readonly stop: AbortController; done: Promise<void> };
@@ -26,32 +37,65 @@ type Filling = { report: BuildReport; readonly stop: AbortController; done: Prom
 const NEAR_EVENTS = 20_000;
 const WHY = 'asked for by an operator';
 
-const reportOf = ({ view, position, total, left, eventsPerSecond, secondsLeft }: BuildProgress): BuildReport => ({
-  view, state: 'building', position: position ?? null, eventsPerSecond: Math.round(eventsPerSecond), secondsLeft: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
+const reportOf = ({
+  view,
+  position,
+  total,
+  left,
+  eventsPerSecond,
+  secondsLeft,
+}: BuildProgress): BuildReport => ({
+  view,
+  state: 'building',
+  position: position ?? null,
+  eventsPerSecond: Math.round(eventsPerSecond),
+  secondsLeft: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
   share: total === undefined || left === undefined || total === 0 ? null : (total - left) / total,
 });
 
 export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
   const { store, reads, clock, distance, projections, running, record, newId, pacer, log } = deps;
   const filling = new Map<string, Filling>();
-  const named = (name: string): Projection<never> | undefined => projections.find((projection) => projection.name === name);
+  const named = (name: string): Projection<never> | undefined =>
+    projections.find((projection) => projection.name === name);
 
-  const lagOf = async (position: Position | undefined, categories: readonly string[]): Promise<ViewReport['lag']> => {
-    const { events: [first], scanned } = await store.readAll(position, { categories, limit: 1 });
+  const lagOf = async (
+    position: Position | undefined,
+    categories: readonly string[],
+  ): Promise<ViewReport['lag']> => {
+    const {
+      events: [first],
+      scanned,
+    } = await store.readAll(position, { categories, limit: 1 });
     if (!first) return { events: 0, seconds: 0 };
     const tail = (await store.tail()) ?? scanned;
     return { events: distance && tail !== undefined ? distance(position, tail) : 1, seconds: ageOf(first) };
   };
-  const ageOf = (event: EventEnvelope): number => Math.max(0, (clock.now().getTime() - Date.parse(event.meta.recordedAt)) / 1000);
+  const ageOf = (event: EventEnvelope): number =>
+    Math.max(0, (clock.now().getTime() - Date.parse(event.meta.recordedAt)) / 1000);
 
   const buildReport = async (projection: Projection<never>): Promise<BuildReport | undefined> => {
     const here = filling.get(projection.name);
     const view = await unfinishedBuild(reads, projection);
-    if (here && (here.report.state === 'building' || here.report.state === 'failed' || here.report.view === view)) return here.report;
+    if (
+      here &&
+      (here.report.state === 'building' || here.report.state === 'failed' || here.report.view === view)
+    )
+      return here.report;
     if (view === undefined) return undefined;
     const [position, tail] = [await reads.checkpoint(view), await store.tail()];
-    const share = distance && position !== undefined && tail !== undefined ? Math.min(1, distance(undefined, position) / distance(undefined, tail)) : null;
-    return { view, state: 'begun', position: position ?? null, share, eventsPerSecond: null, secondsLeft: null };
+    const share =
+      distance && position !== undefined && tail !== undefined
+        ? Math.min(1, distance(undefined, position) / distance(undefined, tail))
+        : null;
+    return {
+      view,
+      state: 'begun',
+      position: position ?? null,
+      share,
+      eventsPerSecond: null,
+      secondsLeft: null,
+    };
   };
 
   const reportView = async (projection: Projection<never>): Promise<ViewReport> => {
@@ -60,35 +104,75 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     const active = await reads.active(name);
     const readable = active && isBuildOf(projection, active.view) ? active : undefined;
     const position = here?.position ?? (readable ? await reads.checkpoint(readable.view) : undefined);
-    const build: BuildReport | undefined = here?.state === 'building' && here.building ? reportOf(here.building) : await buildReport(projection);
+    const build: BuildReport | undefined =
+      here?.state === 'building' && here.building ? reportOf(here.building) : await buildReport(projection);
     return {
-      name, view: readable?.view ?? null, previous: readable?.previous ?? null, state: here?.state ?? 'stopped', position: position ?? null,
-      lag: await lagOf(position, categories), ...(here?.failed ? { failed: here.failed } : {}), ...(build ? { build } : {}),
+      name,
+      view: readable?.view ?? null,
+      previous: readable?.previous ?? null,
+      state: here?.state ?? 'stopped',
+      position: position ?? null,
+      lag: await lagOf(position, categories),
+      ...(here?.failed ? { failed: here.failed } : {}),
+      ...(build ? { build } : {}),
     };
   };
 
   const begin = async (projection: Projection<never>, actor: Actor): Promise<BuildReport> => {
     const view = await nextBuild(reads, projection);
     const stop = new AbortController();
-    const mine: Filling = { report: { view, state: 'building', position: (await reads.checkpoint(view)) ?? null, share: null, eventsPerSecond: null, secondsLeft: null }, stop, done: Promise.resolve() };
+    const mine: Filling = {
+      report: {
+        view,
+        state: 'building',
+        position: (await reads.checkpoint(view)) ?? null,
+        share: null,
+        eventsPerSecond: null,
+        secondsLeft: null,
+      },
+      stop,
+      done: Promise.resolve(),
+    };
     filling.set(projection.name, mine);
     await record({ type: 'ViewRebuildStarted', data: { view, why: WHY } }, actor, newId());
-    mine.done = fill(deps, projection, view, { pacer, signal: stop.signal, onProgress: (progress) => void (mine.report = reportOf(progress)) }).then(
-      (position) => void (mine.report = stop.signal.aborted ? { ...mine.report, state: 'begun' } : { ...mine.report, state: 'ready', position: position ?? null, share: 1, secondsLeft: 0 }),
+    mine.done = fill(deps, projection, view, {
+      pacer,
+      signal: stop.signal,
+      onProgress: (progress) => void (mine.report = reportOf(progress)),
+    }).then(
+      (position) =>
+        void (mine.report = stop.signal.aborted
+          ? { ...mine.report, state: 'begun' }
+          : { ...mine.report, state: 'ready', position: position ?? null, share: 1, secondsLeft: 0 }),
       (error: unknown) => {
-        mine.report = { ...mine.report, state: 'failed', error: error instanceof Error ? error.message : String(error) };
+        mine.report = {
+          ...mine.report,
+          state: 'failed',
+          error: error instanceof Error ? error.message : String(error),
+        };
         log.error({ view, error: String(error) }, 'a build of a view was given up');
       },
     );
     return mine.report;
   };
 
-  const switched = async (name: string, actor: Actor, type: 'ViewActivated' | 'ViewRolledBack', work: (projection: Projection<never>) => Promise<Switched>) => {
+  const switched = async (
+    name: string,
+    actor: Actor,
+    type: 'ViewActivated' | 'ViewRolledBack',
+    work: (projection: Projection<never>) => Promise<Switched>,
+  ) => {
     const projection = named(name);
     if (!projection) return undefined;
     const { view, previous } = await work(projection);
     const data = { view, why: WHY };
-    await record(type === 'ViewActivated' ? { type, data: { ...data, ...(previous === undefined ? {} : { previous }) } } : { type, data: { ...data, previous: previous ?? '' } }, actor, newId());
+    await record(
+      type === 'ViewActivated'
+        ? { type, data: { ...data, ...(previous === undefined ? {} : { previous }) } }
+        : { type, data: { ...data, previous: previous ?? '' } },
+      actor,
+      newId(),
+    );
     return { name, view, previous: previous ?? null };
   };
 
@@ -102,16 +186,24 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     },
     activate: (name, actor) =>
       switched(name, actor, 'ViewActivated', async (projection) => {
-        if (filling.get(name)?.report.state === 'building') throw new BuildRefused('build_running', `${name} is still being built: GET /ops/projections says how long it takes.`);
+        if (filling.get(name)?.report.state === 'building')
+          throw new BuildRefused(
+            'build_running',
+            `${name} is still being built: GET /ops/projections says how long it takes.`,
+          );
         const view = await unfinishedBuild(reads, projection);
         const [position, tail] = view === undefined ? [] : [await reads.checkpoint(view), await store.tail()];
         if (distance && tail !== undefined && distance(position, tail) > NEAR_EVENTS)
-          throw new BuildRefused('build_unfinished', `${view} has ${distance(position, tail)} events still to read: rebuild goes on with it.`);
+          throw new BuildRefused(
+            'build_unfinished',
+            `${view} has ${distance(position, tail)} events still to read: rebuild goes on with it.`,
+          );
         const done = await activateBuild(deps, projection, view);
         filling.delete(name);
         return done;
       }),
-    rollBack: (name, actor) => switched(name, actor, 'ViewRolledBack', (projection) => rollBack(deps, projection)),
+    rollBack: (name, actor) =>
+      switched(name, actor, 'ViewRolledBack', (projection) => rollBack(deps, projection)),
     async close() {
       for (const { stop } of filling.values()) stop.abort();
       await Promise.all([...filling.values()].map(({ done }) => done));

@@ -7,4 +7,11 @@ import { notification } from './notification/index.ts';
 import { payment } from './payment/index.ts';
 import { warehouse } from './warehouse/index.ts';
 
-export const consumers: readonly ((deps: ConsumerDeps) => Consumer)[] = [inventory, payment, warehouse, notification, analytics, deadlines];
+export const consumers: readonly ((deps: ConsumerDeps) => Consumer)[] = [
+  inventory,
+  payment,
+  warehouse,
+  notification,
+  analytics,
+  deadlines,
+];

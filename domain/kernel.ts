@@ -3,13 +3,15 @@ import { z } from 'zod';
 
 export type Message<T extends string = string, D = unknown> = Readonly<{ type: T; data: D }>;
 
-/** What a decision needs to know of its command, and a fold of its event: who, when, and which command it was. */
+/**
+ * What a decision needs to know of its command, and a fold of its event: who, when, and which command it was.
+ */
 export type Stamp = Readonly<{ commandId: string; at: string; actor: Actor }>;
 export type Stamped<M extends Message> = M & Readonly<{ meta: Stamp }>;
 
 /**
- * `events: []` means that the command had already been carried out. `state`: after the events, where deciding has folded them
- * already, so that nobody folds them again.
+ * `events: []` means that the command had already been carried out. `state`: after the events, where deciding
+ * has folded them already, so that nobody folds them again.
  */
 export type Decision<E, R, S = never> =
   | { readonly ok: true; readonly events: readonly E[]; readonly state?: S }
@@ -26,10 +28,10 @@ export type Decider<C extends Message, E extends Message, S, R> = Readonly<{
 export type Refusal<Code extends string = string> = Readonly<{ code: Code; sentence: string }>;
 
 export const accept = <E>(...events: readonly E[]): Decision<E, never> => ({ ok: true, events });
-export const refuse = <Code extends string>(code: Code, sentence: string): Decision<never, Refusal<Code>> => ({
-  ok: false,
-  reason: { code, sentence },
-});
+export const refuse = <Code extends string>(
+  code: Code,
+  sentence: string,
+): Decision<never, Refusal<Code>> => ({ ok: false, reason: { code, sentence } });
 
 export const fold = <E extends Message, S>(
   { initial, evolve }: Pick<Decider<Message, E, S, unknown>, 'initial' | 'evolve'>,
@@ -50,9 +52,9 @@ export const Actor = z.strictObject({ id: z.string().min(1).max(200), role: z.en
 export type Actor = Readonly<z.infer<typeof Actor>>;
 
 /**
- * What every event says of itself beside its data.
- * `at`: when it happened (ISO 8601, UTC), never earlier than the stream's last; `recordedAt`: when it was stored.
- * `previousHash`: SHA-256 (hex) of the stream's event before it, 64 zeros for the first.
+ * What every event says of itself beside its data. `at`: when it happened (ISO 8601, UTC), never earlier than
+ * the stream's last; `recordedAt`: when it was stored. `previousHash`: SHA-256 (hex) of the stream's event
+ * before it, 64 zeros for the first.
  */
 export type Meta = Stamp &
   Readonly<{
@@ -64,7 +66,10 @@ export type Meta = Stamp &
     previousHash: string;
   }>;
 
-/** An event that is ready to be stored. `id`: UUID derived from stream, command id and index; `schema`: version of its data. */
+/**
+ * An event that is ready to be stored. `id`: UUID derived from stream, command id and index; `schema`:
+ * version of its data.
+ */
 export type NewEvent<E extends Message = Message> = E & Readonly<{ id: string; schema: number; meta: Meta }>;
 
 /** An event as it was stored. `revision`: place in its stream, from 0; `position`: place in the store. */
@@ -75,7 +80,10 @@ export type EventEnvelope<E extends Message = Message> = NewEvent<E> &
 export const Sealed = z.strictObject({ subject: z.string(), key: z.string(), box: z.string() });
 export type Sealed = Readonly<z.infer<typeof Sealed>>;
 
-/** How one kind of event is stored: its current version, the schema of its data, and how older versions become the current one. */
+/**
+ * How one kind of event is stored: its current version, the schema of its data, and how older versions become
+ * the current one.
+ */
 export type EventSchema = Readonly<{
   version: number;
   data: z.ZodType;
@@ -86,12 +94,19 @@ export type EventSchema = Readonly<{
 }>;
 
 /**
- * Brings an event of an older version to the current one; fold and projections read through it, stores do not.
- * Throws for a type that the schemas do not know and for a version newer than this code: both are bugs of deployment.
+ * Brings an event of an older version to the current one; fold and projections read through it, stores do
+ * not. Throws for a type that the schemas do not know and for a version newer than this code: both are bugs
+ * of deployment.
  */
-export const upcast = <E extends Message>(schemas: Readonly<Record<string, EventSchema>>, event: EventEnvelope): EventEnvelope<E> => {
+export const upcast = <E extends Message>(
+  schemas: Readonly<Record<string, EventSchema>>,
+  event: EventEnvelope,
+): EventEnvelope<E> => {
   const schema = schemas[event.type];
-  if (!schema) throw new Error(`event type ${event.type} (${event.stream}@${event.revision}) is unknown to this version`);
+  if (!schema)
+    throw new Error(
+      `event type ${event.type} (${event.stream}@${event.revision}) is unknown to this version`,
+    );
   if (event.schema > schema.version)
     throw new Error(`${event.type} has version ${event.schema}; this version reads up to ${schema.version}`);
   if (event.schema === schema.version) return event as EventEnvelope<E>;

@@ -7,9 +7,9 @@ export const Money = z.strictObject({ amountMinor: z.int().min(0), currency: Cur
 export type Money = Readonly<z.infer<typeof Money>>;
 
 /**
- * Divides `totalMinor` in proportion to `weights` without losing a unit (largest remainder; ties go to the earlier).
- * Weights are non-negative; when all are 0 the first gets everything. Sum of the result = `totalMinor`.
- * Source: Hamilton's method; the products are taken as BigInt since they pass 2^53.
+ * Divides `totalMinor` in proportion to `weights` without losing a unit (largest remainder; ties go to the
+ * earlier). Weights are non-negative; when all are 0 the first gets everything. Sum of the result =
+ * `totalMinor`. Source: Hamilton's method; the products are taken as BigInt since they pass 2^53.
  */
 export const allocate = (totalMinor: number, weights: readonly number[]): number[] => {
   if (totalMinor === 0) return weights.map(() => 0);

@@ -15,13 +15,22 @@ export type Verdict =
   | Readonly<{ do: 'park'; why: string }>
   | Readonly<{ do: 'stop'; why: string }>;
 
-/** `attempt` counts from 1; `sinceFirstMs`: how long ago the first one failed; `fraction`: 0 ≤ x < 1, for jitter. */
-export type Failure = Readonly<{ event: EventEnvelope; error: unknown; attempt: number; sinceFirstMs: number; fraction: number }>;
+/**
+ * `attempt` counts from 1; `sinceFirstMs`: how long ago the first one failed; `fraction`: 0 ≤ x < 1, for
+ * jitter.
+ */
+export type Failure = Readonly<{
+  event: EventEnvelope;
+  error: unknown;
+  attempt: number;
+  sinceFirstMs: number;
+  fraction: number;
+}>;
 
 /**
- * `name` is the group and the scope of the effects: never rename it. `handle` first folds the order and does only what it
- * still needs, so that the same event again does nothing. `concurrency`: streams handled at once at most.
- * `breaker: true`: pause all of the consumer while its outside world is down.
+ * `name` is the group and the scope of the effects: never rename it. `handle` first folds the order and does
+ * only what it still needs, so that the same event again does nothing. `concurrency`: streams handled at once
+ * at most. `breaker: true`: pause all of the consumer while its outside world is down.
  */
 export type Consumer = Readonly<{
   name: string;
@@ -34,18 +43,28 @@ export type Consumer = Readonly<{
   onFailure(failure: Failure): Verdict;
 }>;
 
-/** Why a consumer commands: the event that it handles, and which of its steps this is. The command's id is derived from both. */
+/**
+ * Why a consumer commands: the event that it handles, and which of its steps this is. The command's id is
+ * derived from both.
+ */
 export type Cause = Readonly<{ event: EventEnvelope; step: string }>;
 
 /** Orders as a consumer sees them. */
 export interface Orders {
   load(orderId: string): Promise<OrderState>;
-  /** Carries `command` out and answers the order as it then is. Throws (not retriable, so it parks) when the order refuses. */
+  /**
+   * Carries `command` out and answers the order as it then is. Throws (not retriable, so it parks) when the
+   * order refuses.
+   */
   command(orderId: string, command: OrderCommand, cause: Cause): Promise<OrderState>;
 }
 export interface Stocks {
   /** `events` is empty when there was nothing to do or the stock refused. */
-  command(sku: string, command: StockCommand, cause: Cause): Promise<Readonly<{ state: StockState; events: readonly StockEvent[] }>>;
+  command(
+    sku: string,
+    command: StockCommand,
+    cause: Cause,
+  ): Promise<Readonly<{ state: StockState; events: readonly StockEvent[] }>>;
 }
 /** Things that fall due, by key. */
 export interface Deadlines {
@@ -53,7 +72,10 @@ export interface Deadlines {
   clear(key: string): Promise<void>;
 }
 
-/** What a consumer may be handed; it takes what it needs. `onFailure`: the policy for consumers of the outside. */
+/**
+ * What a consumer may be handed; it takes what it needs. `onFailure`: the policy for consumers of the
+ * outside.
+ */
 export type ConsumerDeps = Readonly<{
   orders: Orders;
   stocks: Stocks;

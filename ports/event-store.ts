@@ -1,6 +1,9 @@
 import type { EventEnvelope, NewEvent, Position } from '../domain/kernel.ts';
 
-/** `actual`: the stream's last revision, or 'none'. A conflict is a value: the caller loads what is new and decides again. */
+/**
+ * `actual`: the stream's last revision, or 'none'. A conflict is a value: the caller loads what is new and
+ * decides again.
+ */
 export type Appended =
   | { readonly ok: true; readonly revision: number; readonly position: Position }
   | { readonly ok: false; readonly actual: number | 'none' };
@@ -8,15 +11,23 @@ export type Appended =
 /** `from`: first revision to yield (forward: from 0; backward: from the last). `limit`: events at most. */
 export type StreamRange = Readonly<{ from?: number; limit?: number; direction?: 'forward' | 'backward' }>;
 
-/** An event passes when its category (the stream's name before the first dash) and its type are listed; no list passes all. */
+/**
+ * An event passes when its category (the stream's name before the first dash) and its type are listed; no
+ * list passes all.
+ */
 export type EventFilter = Readonly<{ categories?: readonly string[]; types?: readonly string[] }>;
 
 /**
- * `limit`: events a page at most; a page is also bounded in what it scans and in bytes, so that it can hold fewer, or none,
- * before the tail. `scanned`: where the next page starts, past what the filter left out; undefined in an empty store.
+ * `limit`: events a page at most; a page is also bounded in what it scans and in bytes, so that it can hold
+ * fewer, or none, before the tail. `scanned`: where the next page starts, past what the filter left out;
+ * undefined in an empty store.
  */
 export type PageOptions = EventFilter & Readonly<{ limit?: number }>;
-export type EventPage = Readonly<{ events: readonly EventEnvelope[]; scanned: Position | undefined; atTail: boolean }>;
+export type EventPage = Readonly<{
+  events: readonly EventEnvelope[];
+  scanned: Position | undefined;
+  atTail: boolean;
+}>;
 
 /**
  * Streams of events, appended to under an expected revision and read in the order of commit.
@@ -24,24 +35,39 @@ export type EventPage = Readonly<{ events: readonly EventEnvelope[]; scanned: Po
  */
 export interface EventStore {
   /**
-   * Stores all `events` (one at least) behind revision `expected`, or none of them; resolves only when they are durable.
-   * The same ids again at the same place give the same answer and store nothing.
+   * Stores all `events` (one at least) behind revision `expected`, or none of them; resolves only when they
+   * are durable. The same ids again at the same place give the same answer and store nothing.
    */
   append(stream: string, expected: number | 'none', events: readonly NewEvent[]): Promise<Appended>;
   /** A missing stream yields nothing. Events come as they were stored (not upcast). */
   readStream(stream: string, range?: StreamRange): AsyncIterable<EventEnvelope>;
-  /** One page of the whole store in the order of commit, behind `after` (exclusive; undefined = from the beginning). */
+  /**
+   * One page of the whole store in the order of commit, behind `after` (exclusive; undefined = from the
+   * beginning).
+   */
   readAll(after: Position | undefined, options?: PageOptions): Promise<EventPage>;
-  /** Pages without end: what is there, then what is appended, also by other processes. Ends when `signal` aborts. */
-  subscribe(after: Position | undefined, options: PageOptions & Readonly<{ signal: AbortSignal }>): AsyncIterable<EventPage>;
+  /**
+   * Pages without end: what is there, then what is appended, also by other processes. Ends when `signal`
+   * aborts.
+   */
+  subscribe(
+    after: Position | undefined,
+    options: PageOptions & Readonly<{ signal: AbortSignal }>,
+  ): AsyncIterable<EventPage>;
   /** The position of the last event, undefined in an empty store. */
   tail(): Promise<Position | undefined>;
-  /** The position of the last event recorded before `time` (ISO 8601): behind it a reader finds all that was recorded since. */
+  /**
+   * The position of the last event recorded before `time` (ISO 8601): behind it a reader finds all that was
+   * recorded since.
+   */
   before(time: string): Promise<Position | undefined>;
   close(): Promise<void>;
 }
 
-/** The store cannot be reached, is full, or broke: nothing was half-written, an append's outcome is unknown, trying again is right. */
+/**
+ * The store cannot be reached, is full, or broke: nothing was half-written, an append's outcome is unknown,
+ * trying again is right.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
   readonly retriable = true;

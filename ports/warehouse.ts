@@ -3,20 +3,39 @@ export type ParcelLine = Readonly<{ lineId: string; sku: string; quantity: numbe
 /** What the warehouse tells, once or more often. `newsId` is the same when it is told again. */
 export type WarehouseNews = Readonly<{ newsId: string; orderId: string; at: string }> &
   (
-    | Readonly<{ kind: 'dispatched'; shipmentId: string; parcelId: string; lines: readonly Omit<ParcelLine, 'sku'>[]; carrier?: string; trackingNumber?: string }>
+    | Readonly<{
+        kind: 'dispatched';
+        shipmentId: string;
+        parcelId: string;
+        lines: readonly Omit<ParcelLine, 'sku'>[];
+        carrier?: string;
+        trackingNumber?: string;
+      }>
     | Readonly<{ kind: 'delivered'; shipmentId: string; parcelId: string }>
     | Readonly<{ kind: 'failed'; shipmentId: string; reason: string }>
-    | Readonly<{ kind: 'return_received'; returnId: string; lines: readonly Omit<ParcelLine, 'sku'>[]; restock: boolean }>
+    | Readonly<{
+        kind: 'return_received';
+        returnId: string;
+        lines: readonly Omit<ParcelLine, 'sku'>[];
+        restock: boolean;
+      }>
   );
 
-/** Calls are idempotent by `shipmentId` and `returnId`; failing calls throw OutsideError. What follows comes as news. */
+/**
+ * Calls are idempotent by `shipmentId` and `returnId`; failing calls throw OutsideError. What follows comes
+ * as news.
+ */
 export interface Warehouse {
   /** `address` is null when it was erased or never known. */
-  requestShipment(call: Readonly<{ shipmentId: string; orderId: string; lines: readonly ParcelLine[]; address: unknown }>): Promise<
-    Readonly<{ outcome: 'accepted' }> | Readonly<{ outcome: 'refused'; reason: string }>
-  >;
+  requestShipment(
+    call: Readonly<{ shipmentId: string; orderId: string; lines: readonly ParcelLine[]; address: unknown }>,
+  ): Promise<Readonly<{ outcome: 'accepted' }> | Readonly<{ outcome: 'refused'; reason: string }>>;
   /** 'too_late': it has left, or leaves; its news follow. */
-  cancelShipment(call: Readonly<{ shipmentId: string; orderId: string }>): Promise<Readonly<{ outcome: 'cancelled' | 'too_late' }>>;
+  cancelShipment(
+    call: Readonly<{ shipmentId: string; orderId: string }>,
+  ): Promise<Readonly<{ outcome: 'cancelled' | 'too_late' }>>;
   /** Announces goods on their way back. */
-  expectReturn(call: Readonly<{ returnId: string; orderId: string; lines: readonly ParcelLine[] }>): Promise<void>;
+  expectReturn(
+    call: Readonly<{ returnId: string; orderId: string; lines: readonly ParcelLine[] }>,
+  ): Promise<void>;
 }

@@ -5,10 +5,13 @@ import { levelsAfter, NO_STOCK, type StockLevels } from '../domain/stock/levels.
 import { stockEvent } from '../domain/stock/stock.ts';
 import type { Projection, Row } from '../ports/read-store.ts';
 
-export type CatalogueRow = StockLevels & Readonly<{ sku: string; listed: boolean; name: string; priceMinor: number; currency: string }>;
+export type CatalogueRow = StockLevels &
+  Readonly<{ sku: string; listed: boolean; name: string; priceMinor: number; currency: string }>;
 
 /** Words of a name, folded to what a person types. */
-export const searchWords = (text: string): string[] => [...new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [])];
+export const searchWords = (text: string): string[] => [
+  ...new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []),
+];
 
 export const catalogue: Projection<CatalogueRow> = {
   name: 'catalogue',
@@ -19,8 +22,19 @@ export const catalogue: Projection<CatalogueRow> = {
     const row = before ?? { sku, listed: false, name: '', priceMinor: 0, currency: '', ...NO_STOCK };
     if (!event.stream.startsWith('product-')) return levelsAfter(row, stockEvent(event));
     const { type, data } = productEvent(event);
-    return type === 'ProductDelisted' ? { ...row, listed: false } : { ...row, ...data, ...(type === 'ProductListed' ? { listed: true } : {}) };
+    return type === 'ProductDelisted'
+      ? { ...row, listed: false }
+      : { ...row, ...data, ...(type === 'ProductListed' ? { listed: true } : {}) };
   },
-  /** `word`: each word of the name and the SKU, for a search by how words begin; the row's id puts SKUs in order. */
-  keys: (row): Row['keys'] => (row.listed ? { listed: [['listed', row.sku]], word: [...searchWords(row.name), row.sku.toLowerCase()].map((word) => ['word', word]) } : {}),
+  /**
+   * `word`: each word of the name and the SKU, for a search by how words begin; the row's id puts SKUs in
+   * order.
+   */
+  keys: (row): Row['keys'] =>
+    row.listed
+      ? {
+          listed: [['listed', row.sku]],
+          word: [...searchWords(row.name), row.sku.toLowerCase()].map((word) => ['word', word]),
+        }
+      : {},
 };

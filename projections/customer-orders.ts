@@ -1,18 +1,41 @@
-/** What a customer has ordered: a row per order, as a list shows it, and a row per customer that sums them up. */
+/**
+ * What a customer has ordered: a row per order, as a list shows it, and a row per customer that sums them up.
+ */
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent, type OrderEvent, type OrderEventData } from '../domain/order/events.ts';
 import type { Projection, Row } from '../ports/read-store.ts';
 
-/** `units`: as ordered. `outcome`: while the order is closed. `wasOpen`: whether it was open before the last event. */
+/**
+ * `units`: as ordered. `outcome`: while the order is closed. `wasOpen`: whether it was open before the last
+ * event.
+ */
 export type CustomerOrder = Readonly<{
-  kind: 'order'; orderId: string; customerId: string; placedAt: string; currency: string; totalMinor: number; capturedMinor: number; refundedMinor: number; units: number;
+  kind: 'order';
+  orderId: string;
+  customerId: string;
+  placedAt: string;
+  currency: string;
+  totalMinor: number;
+  capturedMinor: number;
+  refundedMinor: number;
+  units: number;
   outcome?: OrderEventData['OrderClosed']['outcome'];
   wasOpen: boolean;
 }>;
-export type CustomerAmounts = Readonly<{ orderedMinor: number; capturedMinor: number; refundedMinor: number }>;
+export type CustomerAmounts = Readonly<{
+  orderedMinor: number;
+  capturedMinor: number;
+  refundedMinor: number;
+}>;
 /** `open`: orders that are not closed. `amounts`: by currency. */
 export type CustomerSummary = Readonly<{
-  kind: 'customer'; customerId: string; orders: number; open: number; units: number; firstPlacedAt: string; lastPlacedAt: string;
+  kind: 'customer';
+  customerId: string;
+  orders: number;
+  open: number;
+  units: number;
+  firstPlacedAt: string;
+  lastPlacedAt: string;
   amounts: Readonly<Record<string, CustomerAmounts>>;
 }>;
 export type CustomerOrdersRow = CustomerOrder | CustomerSummary;
@@ -20,7 +43,10 @@ export type CustomerOrdersRow = CustomerOrder | CustomerSummary;
 /** Ids of customers are free text: what stands before them keeps them apart from orders. */
 export const customerRowId = (customerId: string): string => `customer:${customerId}`;
 
-/** Goods or money are on their way once more: a late fact opens a closed order again, as the order's own fold has it. */
+/**
+ * Goods or money are on their way once more: a late fact opens a closed order again, as the order's own fold
+ * has it.
+ */
 const reopens = ({ type, data }: OrderEvent): boolean => {
   switch (type) {
     case 'PaymentRetryRequested':
@@ -38,17 +64,30 @@ const reopens = ({ type, data }: OrderEvent): boolean => {
 
 const isOpen = (row: CustomerOrder): boolean => row.outcome === undefined;
 
-const placed = ({ orderId, customerId, currency, totals, lines }: OrderEventData['OrderPlaced'], placedAt: string): CustomerOrder => ({
-  kind: 'order', orderId, customerId, placedAt, currency, totalMinor: totals.totalMinor, capturedMinor: 0, refundedMinor: 0,
-  units: lines.reduce((sum, { quantity }) => sum + quantity, 0), wasOpen: false,
+const placed = (
+  { orderId, customerId, currency, totals, lines }: OrderEventData['OrderPlaced'],
+  placedAt: string,
+): CustomerOrder => ({
+  kind: 'order',
+  orderId,
+  customerId,
+  placedAt,
+  currency,
+  totalMinor: totals.totalMinor,
+  capturedMinor: 0,
+  refundedMinor: 0,
+  units: lines.reduce((sum, { quantity }) => sum + quantity, 0),
+  wasOpen: false,
 });
 
 const orderAfter = (before: CustomerOrder | undefined, event: EventEnvelope<OrderEvent>): CustomerOrder => {
   if (event.type === 'OrderPlaced') return placed(event.data, event.meta.at);
   if (!before) throw new Error(`${event.stream} does not begin with OrderPlaced`);
   const row = before.wasOpen === isOpen(before) ? before : { ...before, wasOpen: isOpen(before) };
-  if (event.type === 'PaymentCaptured') return { ...row, capturedMinor: row.capturedMinor + event.data.amountMinor };
-  if (event.type === 'PaymentRefunded') return { ...row, refundedMinor: row.refundedMinor + event.data.amountMinor };
+  if (event.type === 'PaymentCaptured')
+    return { ...row, capturedMinor: row.capturedMinor + event.data.amountMinor };
+  if (event.type === 'PaymentRefunded')
+    return { ...row, refundedMinor: row.refundedMinor + event.data.amountMinor };
   if (event.type === 'OrderClosed') return { ...row, outcome: event.data.outcome };
   if (isOpen(row) || !reopens(event)) return row;
   const { outcome: _over, ...open } = row;
@@ -58,12 +97,29 @@ const orderAfter = (before: CustomerOrder | undefined, event: EventEnvelope<Orde
 const NOTHING: CustomerAmounts = { orderedMinor: 0, capturedMinor: 0, refundedMinor: 0 };
 
 /** `order`: its row, after the same event. */
-const customerAfter = (before: CustomerSummary | undefined, { type, data }: OrderEvent, order: CustomerOrder): CustomerSummary => {
+const customerAfter = (
+  before: CustomerSummary | undefined,
+  { type, data }: OrderEvent,
+  order: CustomerOrder,
+): CustomerSummary => {
   const { customerId, placedAt, currency } = order;
-  const row = before ?? { kind: 'customer', customerId, orders: 0, open: 0, units: 0, firstPlacedAt: placedAt, lastPlacedAt: placedAt, amounts: {} };
+  const row = before ?? {
+    kind: 'customer',
+    customerId,
+    orders: 0,
+    open: 0,
+    units: 0,
+    firstPlacedAt: placedAt,
+    lastPlacedAt: placedAt,
+    amounts: {},
+  };
   const was = row.amounts[currency] ?? NOTHING;
-  const changed = (change: Partial<CustomerSummary>, amounts: Partial<CustomerAmounts> = {}): CustomerSummary => ({
-    ...row, ...change,
+  const changed = (
+    change: Partial<CustomerSummary>,
+    amounts: Partial<CustomerAmounts> = {},
+  ): CustomerSummary => ({
+    ...row,
+    ...change,
     open: row.open + Number(isOpen(order)) - Number(order.wasOpen),
     amounts: { ...row.amounts, [currency]: { ...was, ...amounts } },
   });
@@ -71,7 +127,8 @@ const customerAfter = (before: CustomerSummary | undefined, { type, data }: Orde
     case 'OrderPlaced':
       return changed(
         {
-          orders: row.orders + 1, units: row.units + order.units,
+          orders: row.orders + 1,
+          units: row.units + order.units,
           // History that is imported need not come in the order of time.
           firstPlacedAt: placedAt < row.firstPlacedAt ? placedAt : row.firstPlacedAt,
           lastPlacedAt: placedAt > row.lastPlacedAt ? placedAt : row.lastPlacedAt,
@@ -87,7 +144,11 @@ const customerAfter = (before: CustomerSummary | undefined, { type, data }: Orde
   }
 };
 
-const COUNTED: ReadonlySet<string> = new Set(['OrderPlaced', 'PaymentCaptured', 'PaymentRefunded'] satisfies OrderEvent['type'][]);
+const COUNTED: ReadonlySet<string> = new Set([
+  'OrderPlaced',
+  'PaymentCaptured',
+  'PaymentRefunded',
+] satisfies OrderEvent['type'][]);
 
 /** `customer` goes on with the time of placing; rows of customers are found by their id alone. */
 export const customerOrders: Projection<CustomerOrdersRow> = {
@@ -95,9 +156,13 @@ export const customerOrders: Projection<CustomerOrdersRow> = {
   version: 1,
   categories: ['order'],
   idsOf: (event) => [`order:${keyOf(event.stream)}`],
-  furtherIdsOf: (row, event) => (row.kind === 'order' && (COUNTED.has(event.type) || row.wasOpen !== isOpen(row)) ? [customerRowId(row.customerId)] : []),
+  furtherIdsOf: (row, event) =>
+    row.kind === 'order' && (COUNTED.has(event.type) || row.wasOpen !== isOpen(row))
+      ? [customerRowId(row.customerId)]
+      : [],
   apply(row, event, _id, from) {
-    if (from?.kind === 'order') return customerAfter(row?.kind === 'customer' ? row : undefined, orderEvent(event), from);
+    if (from?.kind === 'order')
+      return customerAfter(row?.kind === 'customer' ? row : undefined, orderEvent(event), from);
     return orderAfter(row?.kind === 'order' ? row : undefined, orderEvent(event));
   },
   keys: (row): Row['keys'] => (row.kind === 'order' ? { customer: [[row.customerId, row.placedAt]] } : {}),

@@ -10,4 +10,12 @@ import { stockLevels } from './stock-levels.ts';
 
 /** `timeZone`: IANA name; whose days figures are counted in. */
 export const projectionsOf = (timeZone: string): readonly Projection<never>[] =>
-  [orderStatus, catalogue, stockLevels, customerOrders, sales({ timeZone }), operations({ timeZone }), auditLog] as unknown as readonly Projection<never>[];
+  [
+    orderStatus,
+    catalogue,
+    stockLevels,
+    customerOrders,
+    sales({ timeZone }),
+    operations({ timeZone }),
+    auditLog,
+  ] as unknown as readonly Projection<never>[];

@@ -1,4 +1,6 @@
-/** The order page and every list of orders: the order itself, folded, under the keys that the lists ask for. */
+/**
+ * The order page and every list of orders: the order itself, folded, under the keys that the lists ask for.
+ */
 import type { Position } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { orderNumber } from '../domain/order/number.ts';
@@ -9,13 +11,19 @@ import type { Projection } from '../ports/read-store.ts';
 /** `position`: of the last event folded. */
 export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>;
 
-/** Indexes go on with the time of placing, `changed` with the position of the last event; `number` finds one order. */
+/**
+ * Indexes go on with the time of placing, `changed` with the position of the last event; `number` finds one
+ * order.
+ */
 export const orderStatus: Projection<OrderStatusRow> = {
   name: 'order-status',
   version: 2,
   categories: ['order'],
   idsOf: (event) => [event.stream.slice('order-'.length)],
-  apply: (row, event) => ({ state: evolve(row?.state ?? initialOrder, orderEvent(event)), position: event.position }),
+  apply: (row, event) => ({
+    state: evolve(row?.state ?? initialOrder, orderEvent(event)),
+    position: event.position,
+  }),
   keys: ({ state, position }) => {
     const status = statusOf(state);
     const skus = [...new Set(state.lines.map((line) => line.sku))];

@@ -4,15 +4,43 @@ import type { OrderCommand, OrderRefusal } from '../domain/order/commands.ts';
 import { orderEvent, ORDER_EVENTS, type OrderEvent } from '../domain/order/events.ts';
 import { order } from '../domain/order/order.ts';
 import type { OrderState } from '../domain/order/state.ts';
-import { operations, operationsEvent, OPERATIONS_EVENTS, type OperationsEvent, type OperationsState } from '../domain/operations/operations.ts';
-import { product, productEvent, PRODUCT_EVENTS, type ProductCommand, type ProductEvent, type ProductRefusal, type ProductState } from '../domain/product/product.ts';
-import { stock, stockEvent, STOCK_EVENTS, STOCK_SHAPE, type StockCommand, type StockEvent, type StockRefusal, type StockState } from '../domain/stock/stock.ts';
+import {
+  operations,
+  operationsEvent,
+  OPERATIONS_EVENTS,
+  type OperationsEvent,
+  type OperationsState,
+} from '../domain/operations/operations.ts';
+import {
+  product,
+  productEvent,
+  PRODUCT_EVENTS,
+  type ProductCommand,
+  type ProductEvent,
+  type ProductRefusal,
+  type ProductState,
+} from '../domain/product/product.ts';
+import {
+  stock,
+  stockEvent,
+  STOCK_EVENTS,
+  STOCK_SHAPE,
+  type StockCommand,
+  type StockEvent,
+  type StockRefusal,
+  type StockState,
+} from '../domain/stock/stock.ts';
 
 /**
- * `ledTo`: the revision that a remembered command led to. `weight`: about how many lines the state takes in a cache.
- * `shape`: set where streams grow without end: snapshots are kept under this name.
+ * `ledTo`: the revision that a remembered command led to. `weight`: about how many lines the state takes in a
+ * cache. `shape`: set where streams grow without end: snapshots are kept under this name.
  */
-export type Aggregate<C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R> = Readonly<{
+export type Aggregate<
+  C extends Message,
+  E extends Message,
+  S extends Readonly<{ revision: number }>,
+  R,
+> = Readonly<{
   category: string;
   decider: Decider<C, E, S, R>;
   schemaVersion(type: E['type']): number;

@@ -11,7 +11,12 @@ import type { Gate } from './gate.ts';
 const LONGEST_WAIT_MS = 1_000;
 
 /** An event that failed and how; the verdict is carried out by who keeps the books. */
-export type FailedFor = Readonly<{ event: EventEnvelope; error: unknown; history: History; verdict: Verdict }>;
+export type FailedFor = Readonly<{
+  event: EventEnvelope;
+  error: unknown;
+  history: History;
+  verdict: Verdict;
+}>;
 /** 'halted': the consumer ends or the partition was taken away; it is not finished. */
 export type Outcome = 'done' | 'halted' | FailedFor;
 
@@ -25,11 +30,18 @@ type Options = Readonly<{
   halt: AbortSignal;
   onRetry(): void;
 }>;
-export type Attempt = (event: EventEnvelope, signal: AbortSignal, history: History | undefined) => Promise<Outcome>;
+export type Attempt = (
+  event: EventEnvelope,
+  signal: AbortSignal,
+  history: History | undefined,
+) => Promise<Outcome>;
 
 /** Handles an event, again after short waits, until it is done or needs more than that. */
 export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRetry }: Options): Attempt => {
-  const call = async (event: EventEnvelope, signal: AbortSignal): Promise<'done' | 'halted' | 'outside is down' | Readonly<{ error: unknown }>> => {
+  const call = async (
+    event: EventEnvelope,
+    signal: AbortSignal,
+  ): Promise<'done' | 'halted' | 'outside is down' | Readonly<{ error: unknown }>> => {
     const permit = await gate.enter();
     if (!permit) return 'halted';
     if (signal.aborted) {
@@ -44,7 +56,8 @@ export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRe
       const outside = error instanceof OutsideError && error.retriable;
       permit.release(signal.aborted ? 'aborted' : outside ? 'outside-failed' : 'answered');
       if (signal.aborted) return 'halted';
-      // An outage is not the event's fault: it goes back to the end of the line, so that the next trial is another's.
+      // An outage is not the event's fault: it goes back to the end of the line, so that the next trial is
+      // another's.
       return outside && breaker.state() !== 'closed' ? 'outside is down' : { error };
     }
   };
@@ -53,7 +66,13 @@ export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRe
     const downMs = breaker.pausedMs(nowMs) - history.pausedMs;
     const sinceFirstMs = Math.max(0, nowMs - history.firstAtMs - downMs);
     try {
-      return consumer.onFailure({ event, error, attempt: history.attempts, sinceFirstMs, fraction: randomness.fraction() });
+      return consumer.onFailure({
+        event,
+        error,
+        attempt: history.attempts,
+        sinceFirstMs,
+        fraction: randomness.fraction(),
+      });
     } catch (broken) {
       return { do: 'park', why: `the failure policy itself failed with ${nameOf(broken)}` };
     }
@@ -66,10 +85,13 @@ export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRe
       if (result === 'outside is down') continue;
       if (result === 'done' || result === 'halted') return result;
       const nowMs = clock.now().getTime();
-      history = history ? { ...history, attempts: history.attempts + 1 } : { attempts: 1, firstAtMs: nowMs, pausedMs: breaker.pausedMs(nowMs) };
+      history = history
+        ? { ...history, attempts: history.attempts + 1 }
+        : { attempts: 1, firstAtMs: nowMs, pausedMs: breaker.pausedMs(nowMs) };
       const verdict = judge(event, result.error, history, nowMs);
       if (verdict.do === 'retry') onRetry();
-      if (verdict.do !== 'retry' || verdict.afterMs > LONGEST_WAIT_MS) return { event, error: result.error, history, verdict };
+      if (verdict.do !== 'retry' || verdict.afterMs > LONGEST_WAIT_MS)
+        return { event, error: result.error, history, verdict };
       await clock.sleep(Math.max(0, verdict.afterMs), halt);
     }
   };

@@ -2,20 +2,37 @@ import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../domain/kernel.ts';
 import type { Blocked, Bookkeeping } from '../ports/bookkeeping.ts';
 
-/** The id under which an operator finds what of `stream` waits for `consumer`: 24 hex digits, the same after every restart. */
+/**
+ * The id under which an operator finds what of `stream` waits for `consumer`: 24 hex digits, the same after
+ * every restart.
+ */
 export const blockedId = (consumer: string, stream: string): string =>
   createHash('sha256').update(`${consumer}\n${stream}`).digest('hex').slice(0, 24);
 
-/** The same blocked stream, due at once with a fresh count: an operator's retry is not held against earlier failures. */
+/**
+ * The same blocked stream, due at once with a fresh count: an operator's retry is not held against earlier
+ * failures.
+ */
 export const dueNow = (blocked: Blocked, now: Date): Blocked => {
   const { id, consumer, stream, event, error, lastAt } = blocked;
   const at = now.toISOString();
-  return { id, consumer, stream, event, error, lastAt, state: 'retrying', attempts: 0, firstAt: at, dueAt: at };
+  return {
+    id,
+    consumer,
+    stream,
+    event,
+    error,
+    lastAt,
+    state: 'retrying',
+    attempts: 0,
+    firstAt: at,
+    dueAt: at,
+  };
 };
 
 /**
- * What an operator's retry writes, from any process: a running consumer notices within a second or so. Write what is to be
- * audited before. False when there is no such parked event.
+ * What an operator's retry writes, from any process: a running consumer notices within a second or so. Write
+ * what is to be audited before. False when there is no such parked event.
  */
 export const retryParkedIn = async (books: Bookkeeping, id: string, now: Date): Promise<boolean> => {
   const blocked = await books.blocked(id);
@@ -24,14 +41,20 @@ export const retryParkedIn = async (books: Bookkeeping, id: string, now: Date): 
   return true;
 };
 
-/** What an operator's discard writes, from any process: drops the event that failed; those behind it are due at once. */
+/**
+ * What an operator's discard writes, from any process: drops the event that failed; those behind it are due
+ * at once.
+ */
 export const discardParkedIn = async (books: Bookkeeping, id: string, now: Date): Promise<boolean> => {
   const blocked = await books.blocked(id);
   if (blocked?.state !== 'parked') return false;
   const { consumer, stream, event } = blocked;
   if ((await books.dequeue(consumer, stream, event.id)) === 'empty') return true;
   const next = await books.head(consumer, stream);
-  if (next) await books.block(dueNow({ ...blocked, event: next, error: { message: 'not tried yet', stack: '' } }, now));
+  if (next)
+    await books.block(
+      dueNow({ ...blocked, event: next, error: { message: 'not tried yet', stack: '' } }, now),
+    );
   return true;
 };
 
@@ -50,7 +73,11 @@ export type ParkingEntry = Readonly<{
   why: string;
 }>;
 
-export const parkingEntry = (type: ParkingEntry['type'], blocked: Blocked, by: Readonly<{ actor: Actor; why: string; at: string }>): ParkingEntry => ({
+export const parkingEntry = (
+  type: ParkingEntry['type'],
+  blocked: Blocked,
+  by: Readonly<{ actor: Actor; why: string; at: string }>,
+): ParkingEntry => ({
   type,
   id: blocked.id,
   consumer: blocked.consumer,
@@ -96,8 +123,11 @@ const PAGE = 500;
 
 /** Everything that waits for `consumer`, a page at a time. */
 export async function* blockedOf(books: Bookkeeping, consumer: string): AsyncGenerator<Blocked> {
-  for (let after: string | undefined; ; ) {
-    const page = await books.findBlocked({ consumer }, after === undefined ? { limit: PAGE } : { after, limit: PAGE });
+  for (let after: string | undefined; ;) {
+    const page = await books.findBlocked(
+      { consumer },
+      after === undefined ? { limit: PAGE } : { after, limit: PAGE },
+    );
     yield* page.items;
     if (page.next === null) return;
     after = page.next;

@@ -23,8 +23,19 @@ type Options = Readonly<{
   fail(error: Error): void;
 }>;
 
-/** A checkpoint that is written at most every 200 ms or 1,000 events: a commit an event would cost more than the event. */
-export const savedCheckpoint = ({ books, group, partition, start, clock, log, fail }: Options): SavedCheckpoint => {
+/**
+ * A checkpoint that is written at most every 200 ms or 1,000 events: a commit an event would cost more than
+ * the event.
+ */
+export const savedCheckpoint = ({
+  books,
+  group,
+  partition,
+  start,
+  clock,
+  log,
+  fail,
+}: Options): SavedCheckpoint => {
   const closing = new AbortController();
   let saved = start;
   let wanted = start;
@@ -55,7 +66,11 @@ export const savedCheckpoint = ({ books, group, partition, start, clock, log, fa
     try {
       if (await compareAndSet(to)) return;
       lost = true;
-      fail(new Error(`the checkpoint of ${group} was moved by another process: one process at a time may run it`));
+      fail(
+        new Error(
+          `the checkpoint of ${group} was moved by another process: one process at a time may run it`,
+        ),
+      );
     } catch (error) {
       log.warn({ group, partition, error: nameOf(error) }, 'a checkpoint could not be saved; trying again');
       if (!closing.signal.aborted) void saveSoon();

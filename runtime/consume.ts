@@ -29,7 +29,9 @@ export type ConsumeOptions = Readonly<{
 
 export type ConsumerStatus = Readonly<{
   name: string;
-  /** paused: the outside is down and the breaker open. stopped: closed, or by itself, and then `why` says so. */
+  /**
+   * paused: the outside is down and the breaker open. stopped: closed, or by itself, and then `why` says so.
+   */
   state: 'running' | 'paused' | 'stopped';
   why: string | undefined;
   /** Handlers running now. */
@@ -48,11 +50,17 @@ export type RunningConsumer = Readonly<{
   /** Starts no more handlers, lets those that run finish within `drainMs`, saves commits. */
   close(): Promise<void>;
   status(): ConsumerStatus;
-  /** False when nothing is parked under `id`. Throws when the consumer has stopped (write through the books then). */
+  /**
+   * False when nothing is parked under `id`. Throws when the consumer has stopped (write through the books
+   * then).
+   */
   retryParked(id: string, by?: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
   /** Drops the parked event; what waits behind it goes on. */
   discardParked(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
-  /** Resolves at the tail with nothing in flight (what is parked, or to be retried later, aside), or once stopped. */
+  /**
+   * Resolves at the tail with nothing in flight (what is parked, or to be retried later, aside), or once
+   * stopped.
+   */
   idle(): Promise<void>;
 }>;
 
@@ -66,11 +74,18 @@ const OPERATOR = { actor: { id: 'operator', role: 'operator' }, reason: 'retried
 class Halted extends Error {
   override readonly name = 'Halted';
 }
-type Partition = { readonly name: string; readonly window: Window; readonly signal: AbortSignal; readonly work: AbortSignal; committed: string | undefined };
+type Partition = {
+  readonly name: string;
+  readonly window: Window;
+  readonly signal: AbortSignal;
+  readonly work: AbortSignal;
+  committed: string | undefined;
+};
 
 /**
- * Runs a consumer on a log: each stream strictly in order, streams in parallel, effects first and the checkpoint last. What
- * fails is retried, parked with its stream behind it, or stops the consumer, as its policy says; nothing is skipped.
+ * Runs a consumer on a log: each stream strictly in order, streams in parallel, effects first and the
+ * checkpoint last. What fails is retried, parked with its stream behind it, or stops the consumer, as its
+ * policy says; nothing is skipped.
  */
 export const consume = async (options: ConsumeOptions): Promise<RunningConsumer> => {
   const { consumer, log, books, clock, randomness, logger, audit, drainMs = DRAIN_MS } = options;
@@ -113,7 +128,10 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       } catch (error) {
         if (halt.signal.aborted) throw new Halted();
         if (!isRetriable(error)) throw error;
-        logger.warn({ consumer: name, failures, error: nameOf(error) }, 'the books cannot be written; trying again');
+        logger.warn(
+          { consumer: name, failures, error: nameOf(error) },
+          'the books cannot be written; trying again',
+        );
         await clock.sleep(Math.min(5_000, backoffMs(failures, 1)), halt.signal);
       }
     }
@@ -122,20 +140,54 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     try {
       await streams.run(stream, async () => (halt.signal.aborted ? undefined : task()));
     } catch (error) {
-      if (!(error instanceof Halted)) stop(`the runtime failed at ${stream}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      if (!(error instanceof Halted))
+        stop(
+          `the runtime failed at ${stream}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
     }
   };
-  const tryOut = attempt({ consumer, gate: door, breaker, clock, randomness, halt: halt.signal, onRetry: () => (retries += 1) });
+  const tryOut = attempt({
+    consumer,
+    gate: door,
+    breaker,
+    clock,
+    randomness,
+    halt: halt.signal,
+    onRetry: () => (retries += 1),
+  });
   const waiting = queues({
-    name, parallel: concurrency, books, clock, logger, lanes: streams, attempt: tryOut, audit, durably, inLane, stop,
-    halt: halt.signal, abort: abort.signal, pausedMs: () => breaker.pausedMs(clock.now().getTime()), onChange: calmer.wake,
+    name,
+    parallel: concurrency,
+    books,
+    clock,
+    logger,
+    lanes: streams,
+    attempt: tryOut,
+    audit,
+    durably,
+    inLane,
+    stop,
+    halt: halt.signal,
+    abort: abort.signal,
+    pausedMs: () => breaker.pausedMs(clock.now().getTime()),
+    onChange: calmer.wake,
   });
 
   const commit = (partition: Partition): void => {
     const boundary = partition.window.boundary();
-    if (!subscription || boundary === undefined || boundary === partition.committed || partition.signal.aborted) return;
+    if (
+      !subscription ||
+      boundary === undefined ||
+      boundary === partition.committed ||
+      partition.signal.aborted
+    )
+      return;
     partition.committed = boundary;
-    subscription.commit(partition.name, boundary).catch((error: unknown) => logger.warn({ consumer: name, error: nameOf(error) }, 'a commit failed; the next one covers it'));
+    subscription
+      .commit(partition.name, boundary)
+      .catch((error: unknown) =>
+        logger.warn({ consumer: name, error: nameOf(error) }, 'a commit failed; the next one covers it'),
+      );
   };
   const finish = (partition: Partition, taken: Taken): void => {
     partition.window.finish(taken);
@@ -156,19 +208,30 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const partitionOf = async ({ partition: id, signal }: Batch): Promise<Partition> => {
     const known = partitions.get(id);
     if (known?.signal === signal) return known;
-    // Another process may have followed it meanwhile and have left streams blocked; so does who replays events to this consumer.
+    // Another process may have followed it meanwhile and have left streams blocked; so does who replays
+    // events to this consumer.
     if (partitions.size > 0 || known || forgotten) await durably(() => waiting.load());
     forgotten = false;
-    const fresh: Partition = { name: id, window: window(), signal, work: AbortSignal.any([signal, abort.signal]), committed: undefined };
+    const fresh: Partition = {
+      name: id,
+      window: window(),
+      signal,
+      work: AbortSignal.any([signal, abort.signal]),
+      committed: undefined,
+    };
     setMaxListeners(0, signal, fresh.work);
     partitions.set(id, fresh);
-    signal.addEventListener('abort', () => {
-      if (partitions.get(id) === fresh) partitions.delete(id);
-      if (!halt.signal.aborted) waiting.forget(id);
-      forgotten = true;
-      roomier.wake();
-      calmer.wake();
-    }, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        if (partitions.get(id) === fresh) partitions.delete(id);
+        if (!halt.signal.aborted) waiting.forget(id);
+        forgotten = true;
+        roomier.wake();
+        calmer.wake();
+      },
+      { once: true },
+    );
     return fresh;
   };
   const unfinished = (): number => {
@@ -176,9 +239,15 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     for (const partition of partitions.values()) sum += partition.window.unfinished();
     return sum;
   };
-  /** Waits for room for one more; false when the partition is gone. While the consumer ends there is no room. */
+  /**
+   * Waits for room for one more; false when the partition is gone. While the consumer ends there is no room.
+   */
   const roomIn = async ({ window: taken, signal }: Partition): Promise<boolean> => {
-    while (!signal.aborted && (halt.signal.aborted || unfinished() >= unfinishedLimit || taken.span() >= spanLimit)) await roomier.next();
+    while (
+      !signal.aborted &&
+      (halt.signal.aborted || unfinished() >= unfinishedLimit || taken.span() >= spanLimit)
+    )
+      await roomier.next();
     return !signal.aborted;
   };
   const onBatch = async (batch: Batch): Promise<void> => {

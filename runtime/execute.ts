@@ -20,25 +20,38 @@ export type Context = Readonly<{
 }>;
 
 /**
- * `revision`: of the last event that the command led to, also when it is repeated (-1 in an empty stream). `position`: a
- * reader that has come this far has seen it (that of the append's last event).
+ * `revision`: of the last event that the command led to, also when it is repeated (-1 in an empty stream).
+ * `position`: a reader that has come this far has seen it (that of the append's last event).
  */
 export type Executed<E extends Message, S, R> =
-  | Readonly<{ ok: true; events: readonly EventEnvelope<E>[]; state: S; revision: number; position: Position | undefined }>
+  | Readonly<{
+      ok: true;
+      events: readonly EventEnvelope<E>[];
+      state: S;
+      revision: number;
+      position: Position | undefined;
+    }>
   | Readonly<{ ok: false; reason: R; state: S; revision: number }>;
 export type Loaded<S> = Readonly<{ state: S; revision: number; position: Position | undefined }>;
 
 export interface Executor {
   /**
-   * Decides `command` on the stream as it now is and resolves when its events are durable. Commands of one stream that wait
-   * in this process are decided together and stored with one append. A conflict with another process decides again.
-   * Refusals are values. Throws StoreUnavailable, ConflictError (it lost too often: try later), Overloaded.
+   * Decides `command` on the stream as it now is and resolves when its events are durable. Commands of one
+   * stream that wait in this process are decided together and stored with one append. A conflict with another
+   * process decides again. Refusals are values. Throws StoreUnavailable, ConflictError (it lost too often:
+   * try later), Overloaded.
    */
   execute<C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(
-    aggregate: Aggregate<C, E, S, R>, stream: string, command: C, context: Context,
+    aggregate: Aggregate<C, E, S, R>,
+    stream: string,
+    command: C,
+    context: Context,
   ): Promise<Executed<E, S, R>>;
   /** The stream folded to its last event. */
-  load<C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(aggregate: Aggregate<C, E, S, R>, stream: string): Promise<Loaded<S>>;
+  load<C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(
+    aggregate: Aggregate<C, E, S, R>,
+    stream: string,
+  ): Promise<Loaded<S>>;
 }
 
 /** Another process won every time: nothing was stored, trying again is right. */
@@ -52,11 +65,27 @@ export class Overloaded extends Error {
   readonly retriable = true;
 }
 
-type Entry = Readonly<{ state: { readonly revision: number }; position: Position | undefined; at: string; last: EventEnvelope | undefined; lastHash: string; snapshotAt: number }>;
+type Entry = Readonly<{
+  state: { readonly revision: number };
+  position: Position | undefined;
+  at: string;
+  last: EventEnvelope | undefined;
+  lastHash: string;
+  snapshotAt: number;
+}>;
 type AnyAggregate = Aggregate<Message, Message, Readonly<{ revision: number }>, unknown>;
-type Waiting = Readonly<{ aggregate: AnyAggregate; command: Message; context: Context; resolve(value: unknown): void; reject(error: unknown): void }>;
+type Waiting = Readonly<{
+  aggregate: AnyAggregate;
+  command: Message;
+  context: Context;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}>;
 
-/** `cacheLines`: order lines (about) kept folded in memory. `snapshotEvery`: events between snapshots of streams that have them. */
+/**
+ * `cacheLines`: order lines (about) kept folded in memory. `snapshotEvery`: events between snapshots of
+ * streams that have them.
+ */
 export type ExecutorOptions = Readonly<{
   store: EventStore;
   books?: Bookkeeping;
@@ -70,7 +99,16 @@ export type ExecutorOptions = Readonly<{
 }>;
 
 export const createExecutor = (options: ExecutorOptions): Executor => {
-  const { store, books, clock, log, attempts = 20, batch = 256, waiting = 20_000, snapshotEvery = 500 } = options;
+  const {
+    store,
+    books,
+    clock,
+    log,
+    attempts = 20,
+    batch = 256,
+    waiting = 20_000,
+    snapshotEvery = 500,
+  } = options;
   const maxSize = options.cacheLines ?? 500_000;
   const cache = new LRUCache<string, { aggregate: AnyAggregate; entry: Entry }>({
     maxSize,
@@ -79,10 +117,18 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   const queues = new Map<string, Waiting[]>();
 
   const empty = async (aggregate: AnyAggregate, stream: string): Promise<Entry> => {
-    const snapshot = aggregate.shape === undefined ? undefined : await books?.snapshot(stream, aggregate.shape);
+    const snapshot =
+      aggregate.shape === undefined ? undefined : await books?.snapshot(stream, aggregate.shape);
     const { initial } = aggregate.decider;
     return snapshot
-      ? { state: snapshot.state as Entry['state'], position: undefined, at: snapshot.at, last: undefined, lastHash: snapshot.previousHash, snapshotAt: snapshot.revision }
+      ? {
+          state: snapshot.state as Entry['state'],
+          position: undefined,
+          at: snapshot.at,
+          last: undefined,
+          lastHash: snapshot.previousHash,
+          snapshotAt: snapshot.revision,
+        }
       : { state: initial, position: undefined, at: '', last: undefined, lastHash: NO_HASH, snapshotAt: -1 };
   };
 
@@ -102,16 +148,39 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   };
 
   const snapshot = (aggregate: AnyAggregate, stream: string, entry: Entry): Entry => {
-    if (aggregate.shape === undefined || !books || !entry.last || entry.state.revision - entry.snapshotAt < snapshotEvery) return entry;
+    if (
+      aggregate.shape === undefined ||
+      !books ||
+      !entry.last ||
+      entry.state.revision - entry.snapshotAt < snapshotEvery
+    )
+      return entry;
     const { state, at } = entry;
     books
-      .saveSnapshot(stream, aggregate.shape, { revision: state.revision, state, previousHash: hashOf(entry.last), at })
-      .catch((error: unknown) => log?.warn({ stream, error: String(error) }, 'a snapshot was not saved; the stream is folded from an older one'));
+      .saveSnapshot(stream, aggregate.shape, {
+        revision: state.revision,
+        state,
+        previousHash: hashOf(entry.last),
+        at,
+      })
+      .catch((error: unknown) =>
+        log?.warn(
+          { stream, error: String(error) },
+          'a snapshot was not saved; the stream is folded from an older one',
+        ),
+      );
     return { ...entry, snapshotAt: state.revision };
   };
 
-  /** Decides what waits on the stream as `entry` has it, and appends; undefined means that another process was first. */
-  const decideTogether = async (stream: string, entry: Entry, commands: readonly Waiting[]): Promise<Entry | undefined> => {
+  /**
+   * Decides what waits on the stream as `entry` has it, and appends; undefined means that another process was
+   * first.
+   */
+  const decideTogether = async (
+    stream: string,
+    entry: Entry,
+    commands: readonly Waiting[],
+  ): Promise<Entry | undefined> => {
     const recordedAt = clock.now().toISOString();
     let { state, at, last } = entry;
     const events: EventEnvelope[] = [];
@@ -148,8 +217,14 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
           previousHash: last ? hashOf(last) : entry.lastHash,
         };
         const envelope: EventEnvelope = {
-          id: eventIdOf(stream, context.commandId, index), type: event.type, schema: aggregate.schemaVersion(event.type),
-          data: event.data, meta, stream, revision: revision + 1, position: '' as Position,
+          id: eventIdOf(stream, context.commandId, index),
+          type: event.type,
+          schema: aggregate.schemaVersion(event.type),
+          data: event.data,
+          meta,
+          stream,
+          revision: revision + 1,
+          position: '' as Position,
         };
         revision += 1;
         if (value.state === undefined) state = aggregate.decider.evolve(state, envelope);
@@ -159,16 +234,35 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       });
       events.push(...mine);
       if (value.state !== undefined) state = value.state as typeof state;
-      const led = mine.length > 0 ? state.revision : (aggregate.ledTo(state, context.commandId) ?? state.revision);
+      const led =
+        mine.length > 0 ? state.revision : (aggregate.ledTo(state, context.commandId) ?? state.revision);
       const decided = state;
-      answers.push((position) => resolve({ ok: true, events: mine.map((event) => ({ ...event, position })), state: decided, revision: led, position }));
+      answers.push((position) =>
+        resolve({
+          ok: true,
+          events: mine.map((event) => ({ ...event, position })),
+          state: decided,
+          revision: led,
+          position,
+        }),
+      );
     }
     if (events.length === 0) {
       for (const answer of answers) answer(entry.position);
       return entry;
     }
-    const fresh: NewEvent[] = events.map(({ id, type, schema, data, meta }) => ({ id, type, schema, data, meta }));
-    const appended = await store.append(stream, entry.state.revision < 0 ? 'none' : entry.state.revision, fresh);
+    const fresh: NewEvent[] = events.map(({ id, type, schema, data, meta }) => ({
+      id,
+      type,
+      schema,
+      data,
+      meta,
+    }));
+    const appended = await store.append(
+      stream,
+      entry.state.revision < 0 ? 'none' : entry.state.revision,
+      fresh,
+    );
     if (!appended.ok) return undefined;
     for (const answer of answers) answer(appended.position);
     return { ...entry, state, at, last, position: appended.position };
@@ -181,7 +275,8 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       try {
         const [{ aggregate }] = commands as [Waiting];
         let done: Entry | undefined;
-        for (let attempt = 0; !done && attempt < attempts; attempt++) done = await decideTogether(stream, await current(aggregate, stream), commands);
+        for (let attempt = 0; !done && attempt < attempts; attempt++)
+          done = await decideTogether(stream, await current(aggregate, stream), commands);
         if (!done) throw new ConflictError(`${stream} was changed by others ${attempts} times in a row`);
         cache.set(stream, { aggregate, entry: snapshot(aggregate, stream, done) });
       } catch (error) {
@@ -196,13 +291,20 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   return {
     execute(aggregate, stream, command, context) {
       return new Promise((resolve, reject) => {
-        const one = { aggregate: aggregate as unknown as AnyAggregate, command, context, resolve: resolve as (value: unknown) => void, reject };
+        const one = {
+          aggregate: aggregate as unknown as AnyAggregate,
+          command,
+          context,
+          resolve: resolve as (value: unknown) => void,
+          reject,
+        };
         const queue = queues.get(stream);
         if (!queue) {
           queues.set(stream, [one]);
           // In a microtask, so that what is asked for at once is decided together.
           queueMicrotask(() => void drain(stream));
-        } else if (queue.length >= waiting) reject(new Overloaded(`${queue.length} commands wait for ${stream}`));
+        } else if (queue.length >= waiting)
+          reject(new Overloaded(`${queue.length} commands wait for ${stream}`));
         else queue.push(one);
       });
     },

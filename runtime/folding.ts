@@ -8,33 +8,45 @@ export class ProjectionFailed extends Error {
   override readonly name = 'ProjectionFailed';
   readonly event: EventEnvelope;
   constructor(event: EventEnvelope, cause: unknown) {
-    super(`${event.type} (${event.stream}@${event.revision}, position ${event.position}) could not be folded: ${String(cause)}`, { cause });
+    super(
+      `${event.type} (${event.stream}@${event.revision}, position ${event.position}) could not be folded: ${String(cause)}`,
+      { cause },
+    );
     this.event = event;
   }
 }
 
 type Folded<D> = Readonly<{ doc: D | null; at: Position }>;
 export type Folding<D> = Readonly<{
-  /** Folds `events` into the rows that wait to be written. Throws ProjectionFailed; what was folded before it stays. */
+  /**
+   * Folds `events` into the rows that wait to be written. Throws ProjectionFailed; what was folded before it
+   * stays.
+   */
   take(events: readonly EventEnvelope[]): Promise<void>;
   /** Rows that wait to be written. */
   waiting(): number;
-  /** The rows to write, which wait no longer; folding goes on from them, written or not, until the next call. */
+  /**
+   * The rows to write, which wait no longer; folding goes on from them, written or not, until the next call.
+   */
   rows(): Row<D>[];
 }>;
 
 const REMEMBERED = 2_000;
 
 /**
- * `get` reads a row as it is stored. Only one writer may fold a view at a time: rows that were written are remembered
- * (2,000 of them) instead of read again.
+ * `get` reads a row as it is stored. Only one writer may fold a view at a time: rows that were written are
+ * remembered (2,000 of them) instead of read again.
  */
-export const createFolding = <D>(projection: Projection<D>, get: (id: string) => Promise<D | undefined>): Folding<D> => {
+export const createFolding = <D>(
+  projection: Projection<D>,
+  get: (id: string) => Promise<D | undefined>,
+): Folding<D> => {
   let pending = new Map<string, Folded<D>>();
   let handedOut = new Map<string, Folded<D>>();
   const remembered = new LRUCache<string, Folded<D>>({ max: REMEMBERED });
 
-  const known = (id: string): Folded<D> | undefined => pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
+  const known = (id: string): Folded<D> | undefined =>
+    pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
   const touch = async (event: EventEnvelope, id: string, from?: D): Promise<D | null> => {
     const before = known(id);
     const doc = projection.apply(before ? (before.doc ?? undefined) : await get(id), event, id, from);
@@ -62,13 +74,22 @@ export const createFolding = <D>(projection: Projection<D>, get: (id: string) =>
       for (const [id, folded] of handedOut) remembered.set(id, folded);
       handedOut = pending;
       pending = new Map();
-      return [...handedOut].map(([id, { doc, at }]) => ({ id, doc, at, keys: doc === null ? {} : projection.keys(doc) }));
+      return [...handedOut].map(([id, { doc, at }]) => ({
+        id,
+        doc,
+        at,
+        keys: doc === null ? {} : projection.keys(doc),
+      }));
     },
   };
 };
 
 /** The rows after `events`. Throws ProjectionFailed with the event that broke. */
-export const foldRows = async <D>(projection: Projection<D>, events: readonly EventEnvelope[], get: (id: string) => Promise<D | undefined>): Promise<Row<D>[]> => {
+export const foldRows = async <D>(
+  projection: Projection<D>,
+  events: readonly EventEnvelope[],
+  get: (id: string) => Promise<D | undefined>,
+): Promise<Row<D>[]> => {
   const folding = createFolding(projection, get);
   await folding.take(events);
   return folding.rows();

@@ -2,7 +2,10 @@ import type { Clock } from '../ports/system.ts';
 import type { Breaker } from './breaker.ts';
 
 /** The right to make one call; `release` exactly once, with how it ended. */
-export type Permit = Readonly<{ trial: boolean; release(outcome: 'answered' | 'outside-failed' | 'aborted'): void }>;
+export type Permit = Readonly<{
+  trial: boolean;
+  release(outcome: 'answered' | 'outside-failed' | 'aborted'): void;
+}>;
 
 export type Gate = Readonly<{
   /** Waits its turn, first come first served; undefined once the gate has shut. */
@@ -13,7 +16,11 @@ export type Gate = Readonly<{
 }>;
 
 /** Lets `limit` calls run at once, and none (but the breaker's trial) while the outside is down. */
-export const gate = ({ limit, breaker, clock }: Readonly<{ limit: number; breaker: Breaker; clock: Clock }>): Gate => {
+export const gate = ({
+  limit,
+  breaker,
+  clock,
+}: Readonly<{ limit: number; breaker: Breaker; clock: Clock }>): Gate => {
   const waiting: ((permit: Permit | undefined) => void)[] = [];
   const shutting = new AbortController();
   let running = 0;

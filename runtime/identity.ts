@@ -2,7 +2,8 @@
 import { hash as digest } from 'node:crypto';
 
 /** Lengths keep ('ab','c') apart from ('a','bc'). */
-const hash = (parts: readonly string[]): Buffer => digest('sha256', parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''), 'buffer');
+const hash = (parts: readonly string[]): Buffer =>
+  digest('sha256', parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''), 'buffer');
 
 const uuidOf = (bytes: Buffer): string => {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
@@ -17,8 +18,9 @@ export const derivedUuid = (...parts: readonly string[]): string => uuidOf(hash(
 const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 /**
- * The order that a customer's key stands for. Its first 48 bits are the key's own time (ms) when the key is a UUIDv7, else a
- * hash: ids in order of time keep the store's writes together, which it appends several times as fast as random ones.
+ * The order that a customer's key stands for. Its first 48 bits are the key's own time (ms) when the key is a
+ * UUIDv7, else a hash: ids in order of time keep the store's writes together, which it appends several times
+ * as fast as random ones.
  */
 export const orderIdOf = (customerId: string, idempotencyKey: string): string => {
   const bytes = hash(['order', customerId, idempotencyKey]);
@@ -34,4 +36,5 @@ export const importedOrderIdOf = (source: string, invoice: string, placedAtMs: n
   return uuidOf(bytes);
 };
 
-export const eventIdOf = (stream: string, commandId: string, index: number): string => derivedUuid('event', stream, commandId, String(index));
+export const eventIdOf = (stream: string, commandId: string, index: number): string =>
+  derivedUuid('event', stream, commandId, String(index));

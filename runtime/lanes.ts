@@ -9,7 +9,10 @@ export type Lanes = Readonly<{
   empty(): Promise<void>;
 }>;
 
-/** One queue of tasks a stream: in order within a stream, in parallel across streams. A task that rejects does not hold up the next. */
+/**
+ * One queue of tasks a stream: in order within a stream, in parallel across streams. A task that rejects does
+ * not hold up the next.
+ */
 export const lanes = (onEmpty: () => void): Lanes => {
   const queues = new Map<string, (() => Promise<void>)[]>();
   const emptied = waker();

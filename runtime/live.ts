@@ -1,4 +1,7 @@
-/** What becomes of orders, as it is known: fed from the commits to the view order-status, read from the view by each reader at its own pace. */
+/**
+ * What becomes of orders, as it is known: fed from the commits to the view order-status, read from the view
+ * by each reader at its own pace.
+ */
 import type { OrderState } from '../domain/order/state.ts';
 import type { Position } from '../domain/kernel.ts';
 import type { ReadStore } from '../ports/read-store.ts';
@@ -16,13 +19,23 @@ export interface Live {
   seat(client: string): Seat | undefined;
   /** The order's row whenever it is newer than revision `after` (-1: at once). */
   order(orderId: string, after: number, signal: AbortSignal): AsyncGenerator<LiveItem>;
-  /** Rows that changed behind position `after` (undefined: from now on), of one customer or of all, each in its latest state, in the order of change. */
-  orders(customerId: string | undefined, after: Position | undefined, signal: AbortSignal): AsyncGenerator<LiveItem>;
+  /**
+   * Rows that changed behind position `after` (undefined: from now on), of one customer or of all, each in
+   * its latest state, in the order of change.
+   */
+  orders(
+    customerId: string | undefined,
+    after: Position | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<LiveItem>;
   /** Ends every stream. */
   close(): void;
 }
 
-/** `quietMs`: between two signs of life; `mostMs`: a stream ends by then, so that its client comes back and is asked who it is. */
+/**
+ * `quietMs`: between two signs of life; `mostMs`: a stream ends by then, so that its client comes back and is
+ * asked who it is.
+ */
 export type LiveOptions = Readonly<{
   reads: ReadStore;
   orderStatus: ViewReader<Row>;
@@ -39,10 +52,19 @@ type Listener = { rung: boolean; wake(): void };
 const ALL = '';
 
 /**
- * Nothing is kept for a reader that is slow: it is woken, reads from the view what is newer than what it has sent, and so sees an
- * order's latest state, perhaps without those between. Commits of other processes are seen with the next sign of life.
+ * Nothing is kept for a reader that is slow: it is woken, reads from the view what is newer than what it has
+ * sent, and so sees an order's latest state, perhaps without those between. Commits of other processes are
+ * seen with the next sign of life.
  */
-export const createLive = ({ reads, orderStatus, clock, streams = 1_000, streamsPerClient = 20, quietMs = 15_000, mostMs = 1_800_000 }: LiveOptions): Live => {
+export const createLive = ({
+  reads,
+  orderStatus,
+  clock,
+  streams = 1_000,
+  streamsPerClient = 20,
+  quietMs = 15_000,
+  mostMs = 1_800_000,
+}: LiveOptions): Live => {
   const closing = new AbortController();
   const byOrder = new Map<string, Set<Listener>>();
   const byCustomer = new Map<string, Set<Listener>>();
@@ -66,7 +88,12 @@ export const createLive = ({ reads, orderStatus, clock, streams = 1_000, streams
   });
 
   /** Asks `read` for what is new, again whenever the listener is rung, until the stream is to end. */
-  async function* listen(among: Map<string, Set<Listener>>, key: string, signal: AbortSignal, read: () => AsyncIterable<Row>): AsyncGenerator<LiveItem> {
+  async function* listen(
+    among: Map<string, Set<Listener>>,
+    key: string,
+    signal: AbortSignal,
+    read: () => AsyncIterable<Row>,
+  ): AsyncGenerator<LiveItem> {
     const ending = AbortSignal.any([signal, closing.signal]);
     const listener: Listener = { rung: true, wake: () => undefined };
     const listeners = among.get(key) ?? new Set();
@@ -132,15 +159,18 @@ export const createLive = ({ reads, orderStatus, clock, streams = 1_000, streams
     },
 
     orders(customerId, after, signal) {
-      const [index, prefix] = customerId === undefined ? (['changed', []] as const) : (['customer-changed', [customerId]] as const);
+      const [index, prefix] =
+        customerId === undefined ? (['changed', []] as const) : (['customer-changed', [customerId]] as const);
       let from: string | undefined = after;
       return listen(byCustomer, customerId ?? ALL, signal, async function* () {
         if (from === undefined) {
-          const { rows: [newest] } = await orderStatus.find({ index, prefix, limit: 1, descending: true });
+          const {
+            rows: [newest],
+          } = await orderStatus.find({ index, prefix, limit: 1, descending: true });
           from = newest?.doc.position ?? '';
           return;
         }
-        for (let more = true; more; ) {
+        for (let more = true; more;) {
           // A row that changes meanwhile moves to the end, where it is met again: none is missed.
           const { rows, next } = await orderStatus.find({ index, prefix, limit: PAGE, from });
           for (const { doc } of rows) {

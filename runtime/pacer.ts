@@ -4,13 +4,20 @@ import type { Clock } from '../ports/system.ts';
 export type Pacer = Readonly<{
   /** 0 < share ≤ 1. */
   share: number;
-  /** Runs short pieces of work one at a time, each followed by a rest so long that together they take no more than the share. */
+  /**
+   * Runs short pieces of work one at a time, each followed by a rest so long that together they take no more
+   * than the share.
+   */
   slice<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }>;
 
-/** With a share of 1 there is no rest, but the event loop turns between two slices. Throws RangeError for what is no share. */
+/**
+ * With a share of 1 there is no rest, but the event loop turns between two slices. Throws RangeError for what
+ * is no share.
+ */
 export const createPacer = (clock: Clock, share: number): Pacer => {
-  if (!(share > 0 && share <= 1)) throw new RangeError(`a share of ${share} is none: it must be more than 0 and at most 1`);
+  if (!(share > 0 && share <= 1))
+    throw new RangeError(`a share of ${share} is none: it must be more than 0 and at most 1`);
   let turn: Promise<void> = Promise.resolve();
   return {
     share,

@@ -1,4 +1,7 @@
-/** The catalogue's prices as checkout needs them: kept in memory, read from product streams, never from a view. */
+/**
+ * The catalogue's prices as checkout needs them: kept in memory, read from product streams, never from a
+ * view.
+ */
 import { LRUCache } from 'lru-cache';
 import { keyOf } from '../domain/kernel.ts';
 import { productStream, type ProductState } from '../domain/product/product.ts';
@@ -28,7 +31,10 @@ export const followPrices = async (store: EventStore, executor: Executor, log: L
     // Without news of changes nothing may be served from memory.
     known.clear();
     known.set = () => known;
-    log.error({ error: String(error) }, 'prices are no longer followed; each checkout reads them from the store');
+    log.error(
+      { error: String(error) },
+      'prices are no longer followed; each checkout reads them from the store',
+    );
   });
   const load = async (sku: string): Promise<ProductState | undefined> => {
     const { state } = await executor.load(products, productStream(sku));

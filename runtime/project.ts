@@ -8,8 +8,8 @@ import { activateBuild, nextBuild, type BuildDeps, type BuildProgress } from './
 import { isBuildOf } from './views.ts';
 
 /**
- * `building`: no whole build can be read yet. `failed`: the event that the view could not fold, and why; that view alone
- * stands still there. `position`: up to where it has followed the store.
+ * `building`: no whole build can be read yet. `failed`: the event that the view could not fold, and why; that
+ * view alone stands still there. `position`: up to where it has followed the store.
  */
 export type ProjectionStatus = Readonly<{
   name: string;
@@ -24,12 +24,16 @@ export type ProjectDeps = BuildDeps & Readonly<{ log: Log; pacer?: Pacer }>;
 
 const PAGE = 500;
 const RETRY_MS = 1_000;
-/** How long events that do not concern the view may stay unrecorded: a commit for each page of them would cost more than reading them again. */
+/**
+ * How long events that do not concern the view may stay unrecorded: a commit for each page of them would cost
+ * more than reading them again.
+ */
 const EMPTY_COMMIT_MS = 1_000;
 
 /**
- * Runs until `close()`. Follows the active build, also when another one is switched to; builds one first when there is none
- * that this code can read. A store that is away is waited for; an event that throws stops this view in sight.
+ * Runs until `close()`. Follows the active build, also when another one is switched to; builds one first when
+ * there is none that this code can read. A store that is away is waited for; an event that throws stops this
+ * view in sight.
  */
 export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): RunningProjection => {
   const { store, reads, clock, log, pacer } = deps;
@@ -43,7 +47,8 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
   const build = async (): Promise<void> => {
     const view = await nextBuild(reads, projection);
     status = { name, view, state: 'building', position: await reads.checkpoint(view) };
-    const onProgress = (building: BuildProgress): void => void (status = { ...status, position: building.position, building });
+    const onProgress = (building: BuildProgress): void =>
+      void (status = { ...status, position: building.position, building });
     await activateBuild(deps, projection, view, { signal, onProgress, ...(pacer ? { pacer } : {}) });
   };
 
@@ -68,7 +73,8 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
       at = scanned;
       if (events.length > 0 || clock.now().getTime() - committedMs >= EMPTY_COMMIT_MS) {
         if (!(await commit())) return;
-        // Switched while this was being written: the new build may lack these events, and waits for nobody else.
+        // Switched while this was being written: the new build may lack these events, and waits for nobody
+        // else.
         if (!(await isActive(view))) return;
       }
       status = { ...status, position: at };
@@ -88,13 +94,29 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
         if (error instanceof ProjectionFailed) {
           const { position, type, stream } = error.event;
           status = { ...status, state: 'failed', failed: { position, type, stream, error: error.message } };
-          log.error({ view: status.view, position, type, stream, error: error.message }, 'a view stands still: it could not fold an event');
+          log.error(
+            { view: status.view, position, type, stream, error: error.message },
+            'a view stands still: it could not fold an event',
+          );
           return;
         }
         if (error instanceof RangeError) {
-          // A row that the read store cannot keep (a key that is too long): trying again would change nothing.
-          status = { ...status, state: 'failed', failed: { position: status.position ?? ('' as Position), type: '', stream: '', error: error.message } };
-          log.error({ view: status.view, error: error.message }, 'a view stands still: a row of it cannot be kept');
+          // A row that the read store cannot keep (a key that is too long): trying again would change
+          // nothing.
+          status = {
+            ...status,
+            state: 'failed',
+            failed: {
+              position: status.position ?? ('' as Position),
+              type: '',
+              stream: '',
+              error: error.message,
+            },
+          };
+          log.error(
+            { view: status.view, error: error.message },
+            'a view stands still: a row of it cannot be kept',
+          );
           return;
         }
         log.warn({ view: status.view, error: String(error) }, 'a view could not go on; trying again');

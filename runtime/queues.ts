@@ -2,7 +2,16 @@ import type { Actor, EventEnvelope } from '../domain/kernel.ts';
 import type { Blocked, Bookkeeping } from '../ports/bookkeeping.ts';
 import type { Clock, Log } from '../ports/system.ts';
 import type { Attempt, FailedFor } from './attempt.ts';
-import { blockedBy, blockedOf, discardParkedIn, parkingEntry, retryParkedIn, waitingOf, type ParkingEntry, type Waiting } from './blocked-streams.ts';
+import {
+  blockedBy,
+  blockedOf,
+  discardParkedIn,
+  parkingEntry,
+  retryParkedIn,
+  waitingOf,
+  type ParkingEntry,
+  type Waiting,
+} from './blocked-streams.ts';
 import { nameOf } from './failure-policy.ts';
 import type { Lanes } from './lanes.ts';
 import { rest, waker } from './waker.ts';
@@ -34,14 +43,21 @@ export type QueuesOptions = Readonly<{
   onChange(): void;
 }>;
 
-export type Counts = Readonly<{ retrying: number; parked: number; oldest: Readonly<{ id: string; stream: string; since: string }> | undefined }>;
+export type Counts = Readonly<{
+  retrying: number;
+  parked: number;
+  oldest: Readonly<{ id: string; stream: string; since: string }> | undefined;
+}>;
 
 export type Queues = Readonly<{
   /** Reads what waits from the books, beside what is known. */
   load(): Promise<void>;
   /** In the stream's lane: puts `event` behind what blocks its stream. False when nothing does. */
   behind(event: EventEnvelope, partition: string): Promise<boolean>;
-  /** In the stream's lane: carries out the verdict on an event that failed. False: the consumer stops, nothing is finished. */
+  /**
+   * In the stream's lane: carries out the verdict on an event that failed. False: the consumer stops, nothing
+   * is finished.
+   */
   settle(failed: FailedFor, partition: string | undefined): Promise<boolean>;
   retry(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
   discard(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
@@ -56,7 +72,23 @@ export type Queues = Readonly<{
 
 /** The streams that wait behind a failed event: in the books durably, here what is needed to find them. */
 export const queues = (options: QueuesOptions): Queues => {
-  const { name, parallel, books, clock, logger, lanes, attempt, audit, durably, inLane, stop, halt, abort, pausedMs, onChange } = options;
+  const {
+    name,
+    parallel,
+    books,
+    clock,
+    logger,
+    lanes,
+    attempt,
+    audit,
+    durably,
+    inLane,
+    stop,
+    halt,
+    abort,
+    pausedMs,
+    onChange,
+  } = options;
   const waiting = new Map<string, Waiting>();
   const dueRest = rest(clock);
   const lookRest = rest(clock);
@@ -81,10 +113,20 @@ export const queues = (options: QueuesOptions): Queues => {
     dueRest.poke();
   };
 
-  /** The event is queued as well as named: where events were replayed to the stream meanwhile, it is not the head. */
+  /**
+   * The event is queued as well as named: where events were replayed to the stream meanwhile, it is not the
+   * head.
+   */
   const settle: Queues['settle'] = async ({ event, error, history, verdict }, partition) => {
     const now = clock.now();
-    const about = { consumer: name, stream: event.stream, revision: event.revision, type: event.type, attempts: history.attempts, error: nameOf(error) };
+    const about = {
+      consumer: name,
+      stream: event.stream,
+      revision: event.revision,
+      type: event.type,
+      attempts: history.attempts,
+      error: nameOf(error),
+    };
     if (verdict.do === 'stop') {
       stop(`${verdict.why} (${event.type}, ${event.stream}@${event.revision})`);
       return false;
@@ -98,13 +140,21 @@ export const queues = (options: QueuesOptions): Queues => {
       logger.warn({ ...about, dueAt }, 'an event failed and will be tried again; its stream waits');
     } else {
       const blocked = blockedBy(name, event, error, history, now, { state: 'parked' });
-      // Audited first: a crash between the two repeats the entry, the other way round it would be missing for ever.
-      const entry = parkingEntry('EventParked', blocked, { actor: SYSTEM, why: verdict.why, at: now.toISOString() });
+      // Audited first: a crash between the two repeats the entry, the other way round it would be missing for
+      // ever.
+      const entry = parkingEntry('EventParked', blocked, {
+        actor: SYSTEM,
+        why: verdict.why,
+        at: now.toISOString(),
+      });
       await durably(() => audit(entry));
       await durably(() => books.block(blocked));
       await durably(() => books.enqueue(name, event.stream, event));
       keep(blocked, partition);
-      logger.error({ ...about, id: blocked.id, why: verdict.why }, 'an event is parked; its stream waits for an operator');
+      logger.error(
+        { ...about, id: blocked.id, why: verdict.why },
+        'an event is parked; its stream waits for an operator',
+      );
     }
     onChange();
     return true;
@@ -141,7 +191,8 @@ export const queues = (options: QueuesOptions): Queues => {
     drained.wake();
     dueRest.poke();
   };
-  const isDue = (entry: Waiting): boolean => entry.state === 'retrying' && !entry.draining && entry.dueAtMs <= nowMs();
+  const isDue = (entry: Waiting): boolean =>
+    entry.state === 'retrying' && !entry.draining && entry.dueAtMs <= nowMs();
 
   const runDue = async (): Promise<void> => {
     while (!halt.aborted) {
@@ -152,7 +203,8 @@ export const queues = (options: QueuesOptions): Queues => {
         if (waiting.get(entry.stream) === entry && isDue(entry)) void launch(entry);
       }
       let earliest = Infinity;
-      for (const entry of waiting.values()) if (entry.state === 'retrying' && !entry.draining) earliest = Math.min(earliest, entry.dueAtMs);
+      for (const entry of waiting.values())
+        if (entry.state === 'retrying' && !entry.draining) earliest = Math.min(earliest, entry.dueAtMs);
       await dueRest.sleep(earliest === Infinity ? undefined : Math.max(0, earliest - nowMs()));
     }
   };
@@ -166,12 +218,16 @@ export const queues = (options: QueuesOptions): Queues => {
   };
   /** A page of what is parked in the books a second: what is parked here and not there has changed. */
   const look = async (after: string | undefined): Promise<string | undefined> => {
-    const page = await books.findBlocked({ consumer: name, state: 'parked' }, after === undefined ? { limit: LOOK_PAGE } : { after, limit: LOOK_PAGE });
+    const page = await books.findBlocked(
+      { consumer: name, state: 'parked' },
+      after === undefined ? { limit: LOOK_PAGE } : { after, limit: LOOK_PAGE },
+    );
     const there = new Set(page.items.map(({ id }) => id));
     const last = page.next === null ? undefined : page.items.at(-1)?.id;
     for (const entry of waiting.values()) {
       const covered = (after === undefined || entry.id > after) && (last === undefined || entry.id <= last);
-      if (entry.state === 'parked' && covered && !there.has(entry.id)) void inLane(entry.stream, () => refresh(entry));
+      if (entry.state === 'parked' && covered && !there.has(entry.id))
+        void inLane(entry.stream, () => refresh(entry));
     }
     return page.next ?? undefined;
   };
@@ -180,19 +236,25 @@ export const queues = (options: QueuesOptions): Queues => {
     return false;
   };
   const runLook = async (): Promise<void> => {
-    for (let after: string | undefined; !halt.aborted; ) {
+    for (let after: string | undefined; !halt.aborted;) {
       await lookRest.sleep(anyParked() ? LOOK_EVERY_MS : undefined);
       if (halt.aborted) return;
       try {
         after = await look(after);
       } catch (error) {
-        logger.warn({ consumer: name, error: nameOf(error) }, 'what is parked could not be read; looking again');
+        logger.warn(
+          { consumer: name, error: nameOf(error) },
+          'what is parked could not be read; looking again',
+        );
       }
     }
   };
 
   const operate =
-    (type: 'ParkedEventRetried' | 'ParkedEventDiscarded', act: (books: Bookkeeping, id: string, now: Date) => Promise<boolean>): Queues['retry'] =>
+    (
+      type: 'ParkedEventRetried' | 'ParkedEventDiscarded',
+      act: (books: Bookkeeping, id: string, now: Date) => Promise<boolean>,
+    ): Queues['retry'] =>
     async (id, { actor, reason }) => {
       const found = await books.blocked(id);
       if (found?.consumer !== name) return false;
@@ -211,12 +273,18 @@ export const queues = (options: QueuesOptions): Queues => {
       });
     };
 
-  /** A script discarded what was parked while `event` was queued behind it: without a record nobody would come back to the queue. */
+  /**
+   * A script discarded what was parked while `event` was queued behind it: without a record nobody would come
+   * back to the queue.
+   */
   const blockAgain = async (event: EventEnvelope, partition: string): Promise<void> => {
     const head = (await durably(() => books.head(name, event.stream))) ?? event;
     const now = clock.now();
     const history = { attempts: 0, firstAtMs: now.getTime(), pausedMs: pausedMs() };
-    const blocked = blockedBy(name, head, new Error('not tried yet'), history, now, { state: 'retrying', dueAt: now.toISOString() });
+    const blocked = blockedBy(name, head, new Error('not tried yet'), history, now, {
+      state: 'retrying',
+      dueAt: now.toISOString(),
+    });
     await durably(() => books.block(blocked));
     keep(blocked, partition);
   };
@@ -227,7 +295,8 @@ export const queues = (options: QueuesOptions): Queues => {
         if (waiting.has(blocked.stream)) continue;
         const entry = keep(blocked, undefined);
         // A crash between dropping a parked head and writing down the next one.
-        if (entry.state === 'parked' && (await books.head(name, blocked.stream))?.id !== blocked.event.id) makeDue(entry);
+        if (entry.state === 'parked' && (await books.head(name, blocked.stream))?.id !== blocked.event.id)
+          makeDue(entry);
       }
     },
     async behind(event, partition) {
@@ -237,14 +306,16 @@ export const queues = (options: QueuesOptions): Queues => {
       // Not behind the head: handled before a crash and delivered again, or the head itself.
       if (event.revision <= entry.headRevision) return true;
       await durably(() => books.enqueue(name, event.stream, event));
-      if (entry.state === 'parked' && !(await durably(() => books.blocked(entry.id)))) await blockAgain(event, partition);
+      if (entry.state === 'parked' && !(await durably(() => books.blocked(entry.id))))
+        await blockAgain(event, partition);
       return true;
     },
     settle,
     retry: operate('ParkedEventRetried', retryParkedIn),
     discard: operate('ParkedEventDiscarded', discardParkedIn),
     forget(partition) {
-      for (const entry of waiting.values()) if (entry.partition === partition && !entry.draining) waiting.delete(entry.stream);
+      for (const entry of waiting.values())
+        if (entry.partition === partition && !entry.draining) waiting.delete(entry.stream);
     },
     counts() {
       let [retrying, parked] = [0, 0];
@@ -254,7 +325,15 @@ export const queues = (options: QueuesOptions): Queues => {
         else retrying += 1;
         if (!oldest || entry.history.firstAtMs < oldest.history.firstAtMs) oldest = entry;
       }
-      return { retrying, parked, oldest: oldest && { id: oldest.id, stream: oldest.stream, since: new Date(oldest.history.firstAtMs).toISOString() } };
+      return {
+        retrying,
+        parked,
+        oldest: oldest && {
+          id: oldest.id,
+          stream: oldest.stream,
+          since: new Date(oldest.history.firstAtMs).toISOString(),
+        },
+      };
     },
     due: () => [...waiting.values()].some(isDue),
     async run() {

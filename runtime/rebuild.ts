@@ -7,7 +7,10 @@ import { createFolding } from './folding.ts';
 import { createPacer, type Pacer } from './pacer.ts';
 import { buildNumberOf, isBuildOf, viewName } from './views.ts';
 
-/** `distance`: events between two positions, for a store that numbers them without gaps; then totals and times left are known. */
+/**
+ * `distance`: events between two positions, for a store that numbers them without gaps; then totals and times
+ * left are known.
+ */
 export type BuildDeps = Readonly<{
   store: EventStore;
   reads: ReadStore;
@@ -15,7 +18,10 @@ export type BuildDeps = Readonly<{
   distance?: (after: Position | undefined, to: Position) => number;
 }>;
 
-/** `events`: passed since this run began; `total`: all that there are, `left`: of them still to come; undefined where nobody can know. */
+/**
+ * `events`: passed since this run began; `total`: all that there are, `left`: of them still to come;
+ * undefined where nobody can know.
+ */
 export type BuildProgress = Readonly<{
   view: View;
   position: Position | undefined;
@@ -25,8 +31,16 @@ export type BuildProgress = Readonly<{
   eventsPerSecond: number;
   secondsLeft: number | undefined;
 }>;
-/** `to`: how far (the tail unless given); `pacer`: how much of the process's time it may take (all unless given). */
-export type BuildOptions = Readonly<{ to?: Position; pacer?: Pacer; signal?: AbortSignal; onProgress?(progress: BuildProgress): void }>;
+/**
+ * `to`: how far (the tail unless given); `pacer`: how much of the process's time it may take (all unless
+ * given).
+ */
+export type BuildOptions = Readonly<{
+  to?: Position;
+  pacer?: Pacer;
+  signal?: AbortSignal;
+  onProgress?(progress: BuildProgress): void;
+}>;
 
 /** Another process writes the same build, or has dropped it. */
 export class BuildTaken extends Error {
@@ -52,11 +66,17 @@ const BESIDE = { rows: 250, events: 2_000, page: 100 };
 const SWITCH_TRIES = 1_000;
 
 /**
- * Folds events into `view` until `to`, or the tail as it is when it gets there. Goes on where the build's checkpoint is, so a
- * killed build loses at most its last batch. While a batch is on its way to disk the next one is folded.
- * Throws ProjectionFailed, BuildTaken, StoreUnavailable. Answers where it has come to; stops early when `signal` aborts.
+ * Folds events into `view` until `to`, or the tail as it is when it gets there. Goes on where the build's
+ * checkpoint is, so a killed build loses at most its last batch. While a batch is on its way to disk the next
+ * one is folded. Throws ProjectionFailed, BuildTaken, StoreUnavailable. Answers where it has come to; stops
+ * early when `signal` aborts.
  */
-export const fill = async <D>({ store, reads, clock, distance }: BuildDeps, projection: Projection<D>, view: View, options: BuildOptions = {}): Promise<Position | undefined> => {
+export const fill = async <D>(
+  { store, reads, clock, distance }: BuildDeps,
+  projection: Projection<D>,
+  view: View,
+  options: BuildOptions = {},
+): Promise<Position | undefined> => {
   const { to, signal, onProgress } = options;
   const pacer = options.pacer ?? createPacer(clock, 1);
   const bounds = pacer.share === 1 ? ALONE : BESIDE;
@@ -76,8 +96,13 @@ export const fill = async <D>({ store, reads, clock, distance }: BuildDeps, proj
     const left = distance && tail !== undefined ? Math.max(0, distance(at, tail)) : undefined;
     const eventsPerSecond = seconds > 0 ? passed / seconds : 0;
     onProgress({
-      view, position: at, events: passed, left, eventsPerSecond,
-      total: left === undefined || !distance ? undefined : left + (at === undefined ? 0 : distance(undefined, at)),
+      view,
+      position: at,
+      events: passed,
+      left,
+      eventsPerSecond,
+      total:
+        left === undefined || !distance ? undefined : left + (at === undefined ? 0 : distance(undefined, at)),
       secondsLeft: left === undefined || eventsPerSecond === 0 ? undefined : left / eventsPerSecond,
     });
   };
@@ -96,10 +121,13 @@ export const fill = async <D>({ store, reads, clock, distance }: BuildDeps, proj
   };
 
   let tail = to ?? (await store.tail());
-  for (let done = tail === undefined || (at !== undefined && at >= tail); !done && !signal?.aborted; ) {
+  for (let done = tail === undefined || (at !== undefined && at >= tail); !done && !signal?.aborted;) {
     await pacer.slice(async () => {
       const page = await store.readAll(at, { categories: projection.categories, limit: bounds.page });
-      const wanted = to === undefined || page.scanned === undefined || page.scanned <= to ? page.events : page.events.filter(({ position }) => position <= to);
+      const wanted =
+        to === undefined || page.scanned === undefined || page.scanned <= to
+          ? page.events
+          : page.events.filter(({ position }) => position <= to);
       await folding.take(wanted);
       events += wanted.length;
       unwritten += wanted.length;
@@ -116,69 +144,115 @@ export const fill = async <D>({ store, reads, clock, distance }: BuildDeps, proj
 };
 
 const buildsOf = async (reads: ReadStore, projection: Projection<never>): Promise<readonly View[]> =>
-  (await reads.builds(projection.name)).map(({ view }) => view).filter((view) => isBuildOf(projection, view)).sort((a, b) => buildNumberOf(b) - buildNumberOf(a));
+  (await reads.builds(projection.name))
+    .map(({ view }) => view)
+    .filter((view) => isBuildOf(projection, view))
+    .sort((a, b) => buildNumberOf(b) - buildNumberOf(a));
 
 const as = <D>(projection: Projection<D>): Projection<never> => projection as unknown as Projection<never>;
 
 /** The build that is neither live nor kept for going back: begun, and not switched to yet. */
-export const unfinishedBuild = async <D>(reads: ReadStore, projection: Projection<D>): Promise<View | undefined> => {
+export const unfinishedBuild = async <D>(
+  reads: ReadStore,
+  projection: Projection<D>,
+): Promise<View | undefined> => {
   const active = await reads.active(projection.name);
-  return (await buildsOf(reads, as(projection))).find((view) => view !== active?.view && view !== active?.previous);
+  return (await buildsOf(reads, as(projection))).find(
+    (view) => view !== active?.view && view !== active?.previous,
+  );
 };
 
 /** The build to fill: the one that was begun, else a new one. `restart`: what was begun is dropped first. */
-export const nextBuild = async <D>(reads: ReadStore, projection: Projection<D>, restart = false): Promise<View> => {
+export const nextBuild = async <D>(
+  reads: ReadStore,
+  projection: Projection<D>,
+  restart = false,
+): Promise<View> => {
   const begun = await unfinishedBuild(reads, projection);
   if (begun !== undefined && !restart) return begun;
   if (begun !== undefined) await reads.drop(begun);
   const active = await reads.active(projection.name);
-  const taken = [...(await buildsOf(reads, as(projection))), active?.view, active?.previous].filter((view) => view !== undefined && isBuildOf(projection, view));
+  const taken = [...(await buildsOf(reads, as(projection))), active?.view, active?.previous].filter(
+    (view) => view !== undefined && isBuildOf(projection, view),
+  );
   return viewName(projection, Math.max(0, ...taken.map((view) => buildNumberOf(view as View))) + 1);
 };
 
-const switchTo = async <D>(deps: BuildDeps, projection: Projection<D>, view: View, options: BuildOptions): Promise<void> => {
+const switchTo = async <D>(
+  deps: BuildDeps,
+  projection: Projection<D>,
+  view: View,
+  options: BuildOptions,
+): Promise<void> => {
   for (let tries = 0; tries < SWITCH_TRIES; tries++) {
     await fill(deps, projection, view, options);
     // Behind by what has come meanwhile: readers must not see the past.
     if ((await deps.reads.activate(projection.name, view)) === 'activated') return;
-    if (options.signal?.aborted) throw new BuildRefused('build_unfinished', `${view} was stopped before it had caught up`);
+    if (options.signal?.aborted)
+      throw new BuildRefused('build_unfinished', `${view} was stopped before it had caught up`);
   }
-  throw new BuildRefused('build_unfinished', `${view} does not catch up with the live view; try again when there is less to do`);
+  throw new BuildRefused(
+    'build_unfinished',
+    `${view} does not catch up with the live view; try again when there is less to do`,
+  );
 };
 
 export type Switched = Readonly<{ view: View; previous: View | undefined }>;
 
 /**
- * Brings the build that was begun to where the live view is and switches all readers to it at once. The one before is kept for
- * `rollBack`, older builds are dropped. Throws BuildRefused ('no_build').
+ * Brings the build that was begun to where the live view is and switches all readers to it at once. The one
+ * before is kept for `rollBack`, older builds are dropped. Throws BuildRefused ('no_build').
  */
-export const activateBuild = async <D>(deps: BuildDeps, projection: Projection<D>, view?: View, options: BuildOptions = {}): Promise<Switched> => {
+export const activateBuild = async <D>(
+  deps: BuildDeps,
+  projection: Projection<D>,
+  view?: View,
+  options: BuildOptions = {},
+): Promise<Switched> => {
   const { reads } = deps;
   const build = view ?? (await unfinishedBuild(reads, projection));
-  if (build === undefined) throw new BuildRefused('no_build', `${projection.name} has no build to switch to: rebuild it first`);
+  if (build === undefined)
+    throw new BuildRefused('no_build', `${projection.name} has no build to switch to: rebuild it first`);
   await switchTo(deps, projection, build, options);
   const active = await reads.active(projection.name);
-  for (const other of await reads.builds(projection.name)) if (other.view !== active?.view && other.view !== active?.previous) await reads.drop(other.view);
+  for (const other of await reads.builds(projection.name))
+    if (other.view !== active?.view && other.view !== active?.previous) await reads.drop(other.view);
   return { view: build, previous: active?.previous };
 };
 
 /** Brings the build that was live before up to the live one and switches back to it. Throws BuildRefused. */
-export const rollBack = async <D>(deps: BuildDeps, projection: Projection<D>, options: BuildOptions = {}): Promise<Switched> => {
+export const rollBack = async <D>(
+  deps: BuildDeps,
+  projection: Projection<D>,
+  options: BuildOptions = {},
+): Promise<Switched> => {
   const active = await deps.reads.active(projection.name);
-  if (active?.previous === undefined) throw new BuildRefused('no_previous_build', `${projection.name} has no build to go back to.`);
+  if (active?.previous === undefined)
+    throw new BuildRefused('no_previous_build', `${projection.name} has no build to go back to.`);
   const { previous } = active;
   if (!isBuildOf(projection, previous))
-    throw new BuildRefused('version_gone', `${previous} was built by code that this version does not have: start the version that has it, which goes back by itself.`);
+    throw new BuildRefused(
+      'version_gone',
+      `${previous} was built by code that this version does not have: start the version that has it, which goes back by itself.`,
+    );
   await switchTo(deps, projection, previous, options);
   return { view: previous, previous: active.view };
 };
 
-/** Brings the live view to the tail; where there is none that this code can read, builds it and switches to it. */
-export const catchUp = async <D>(deps: BuildDeps, projection: Projection<D>, options: BuildOptions = {}): Promise<View> => {
+/**
+ * Brings the live view to the tail; where there is none that this code can read, builds it and switches to
+ * it.
+ */
+export const catchUp = async <D>(
+  deps: BuildDeps,
+  projection: Projection<D>,
+  options: BuildOptions = {},
+): Promise<View> => {
   const { reads } = deps;
   for (;;) {
     const active = await reads.active(projection.name);
-    if (!active || !isBuildOf(projection, active.view)) return (await activateBuild(deps, projection, await nextBuild(reads, projection), options)).view;
+    if (!active || !isBuildOf(projection, active.view))
+      return (await activateBuild(deps, projection, await nextBuild(reads, projection), options)).view;
     try {
       await fill(deps, projection, active.view, options);
       return active.view;

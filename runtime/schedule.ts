@@ -17,7 +17,10 @@ export type ScheduleOptions = Readonly<{
   logger: Log;
   /** Entries read at once at most. */
   batch: number;
-  /** Does what is due and then unschedules `key` or moves it; one that throws, or leaves it in place, comes again with backoff. */
+  /**
+   * Does what is due and then unschedules `key` or moves it; one that throws, or leaves it in place, comes
+   * again with backoff.
+   */
   onDue(key: string): Promise<void>;
 }>;
 export type RunningSchedule = Readonly<{
@@ -30,7 +33,14 @@ export type RunningSchedule = Readonly<{
 const backoffMs = (failures: number): number => Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** (failures - 1));
 
 /** Does what falls due in a durable schedule, 16 at a time, each key by one call at a time. */
-export const runSchedule = ({ books, name, clock, logger, batch, onDue }: ScheduleOptions): RunningSchedule => {
+export const runSchedule = ({
+  books,
+  name,
+  clock,
+  logger,
+  batch,
+  onDue,
+}: ScheduleOptions): RunningSchedule => {
   const resting = rest(clock);
   const finished = waker();
   const running = new Set<string>();
@@ -51,7 +61,10 @@ export const runSchedule = ({ books, name, clock, logger, batch, onDue }: Schedu
       if (failures.size >= REMEMBERED_FAILURES) failures.clear(); // counts only: at worst a pause starts small again
       failures.set(key, failed);
       const again = new Date(clock.now().getTime() + backoffMs(failed)).toISOString();
-      logger.error({ schedule: name, key, failed, again, error: nameOf(error), stack: stackOf(error) }, 'what was due failed and will be tried again');
+      logger.error(
+        { schedule: name, key, failed, again, error: nameOf(error), stack: stackOf(error) },
+        'what was due failed and will be tried again',
+      );
       // Should the books be away too, it stays due and the next look finds it.
       await books.schedule(name, key, again).catch(() => undefined);
     } finally {
@@ -88,7 +101,10 @@ export const runSchedule = ({ books, name, clock, logger, batch, onDue }: Schedu
       try {
         await round();
       } catch (error) {
-        logger.warn({ schedule: name, error: nameOf(error) }, 'the schedule could not be read; looking again');
+        logger.warn(
+          { schedule: name, error: nameOf(error) },
+          'the schedule could not be read; looking again',
+        );
       }
       if (!closing) await resting.sleep(POLL_MS);
     }
@@ -109,4 +125,10 @@ export const runSchedule = ({ books, name, clock, logger, batch, onDue }: Schedu
 
 /** Where it broke, without the message, which may hold personal data. */
 const stackOf = (error: unknown): string | undefined =>
-  error instanceof Error ? error.stack?.split('\n').filter((line) => line.startsWith('    at ')).slice(0, 8).join('\n') : undefined;
+  error instanceof Error
+    ? error.stack
+        ?.split('\n')
+        .filter((line) => line.startsWith('    at '))
+        .slice(0, 8)
+        .join('\n')
+    : undefined;

@@ -22,7 +22,10 @@ export type StoreLogOptions = Readonly<{
   books: Bookkeeping;
   clock: Clock;
   log: Log;
-  /** Events between two positions, for a store that numbers its events without gaps (`decimalDistance`): makes every lag exact. */
+  /**
+   * Events between two positions, for a store that numbers its events without gaps (`decimalDistance`): makes
+   * every lag exact.
+   */
   distance?: (after: Position | undefined, to: Position) => number;
 }>;
 
@@ -32,19 +35,26 @@ export const decimalDistance =
   (after: Position | undefined, to: Position): number =>
     Number(BigInt(to) - (after === undefined ? BigInt(first - 1) : BigInt(after)));
 
-type Followed = { readonly filter: EventFilter; readonly saved: SavedCheckpoint; readUpTo: Position | undefined; readonly handedOut: { cursor: string; recordedAt: string }[] };
+type Followed = {
+  readonly filter: EventFilter;
+  readonly saved: SavedCheckpoint;
+  readUpTo: Position | undefined;
+  readonly handedOut: { cursor: string; recordedAt: string }[];
+};
 
 type Session = Readonly<{ state: Followed; end: AbortController; signal: AbortSignal }>;
 
-const positionOf = (checkpoint: string | undefined): Position | undefined => (checkpoint === undefined || checkpoint === BEGINNING ? undefined : (checkpoint as Position));
+const positionOf = (checkpoint: string | undefined): Position | undefined =>
+  checkpoint === undefined || checkpoint === BEGINNING ? undefined : (checkpoint as Position);
 
 /**
- * The event store itself as the log that consumers follow: one partition, its cursor the position, a group's checkpoint in
- * the bookkeeping. Commits are saved at most every 200 ms or 1,000 events and at `close`. One process at a time may run a group: the
- * one that finds its checkpoint moved by another ends with an error.
+ * The event store itself as the log that consumers follow: one partition, its cursor the position, a group's
+ * checkpoint in the bookkeeping. Commits are saved at most every 200 ms or 1,000 events and at `close`. One
+ * process at a time may run a group: the one that finds its checkpoint moved by another ends with an error.
  *
- * Lag counts what the group listens to when its subscription runs here, else every event behind its checkpoint. Past
- * 1,000 unread events it is a lower bound unless `distance` is given (which then counts what a filter leaves out as well).
+ * Lag counts what the group listens to when its subscription runs here, else every event behind its
+ * checkpoint. Past 1,000 unread events it is a lower bound unless `distance` is given (which then counts what
+ * a filter leaves out as well).
  */
 export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions): EventLog => {
   const followed = new Map<string, Followed>();
@@ -54,7 +64,9 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
     if (saved !== undefined || from === 'beginning') return saved;
     // Written at once: what is appended between now and a restart must not be taken for the past.
     const tail = (await store.tail()) ?? BEGINNING;
-    return (await books.saveCheckpoint(group, PARTITION, undefined, tail)) ? tail : books.checkpoint(group, PARTITION);
+    return (await books.saveCheckpoint(group, PARTITION, undefined, tail))
+      ? tail
+      : books.checkpoint(group, PARTITION);
   };
 
   const sought = async (group: string): Promise<Readonly<{ text: string; to: string }> | undefined> => {
@@ -95,17 +107,33 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
         followed.set(group, state);
         return { state, end, signal: AbortSignal.any([end.signal, stopping.signal]) };
       };
-      const hand = async ({ state, signal }: Session, events: readonly EventEnvelope[], scanned: Position, atTail: boolean): Promise<void> => {
-        for (const { position, meta } of events) state.handedOut.push({ cursor: position, recordedAt: meta.recordedAt });
-        const batch: Batch = { partition: PARTITION, deliveries: events.map((event) => ({ event, cursor: event.position })), through: scanned, atTail, signal };
+      const hand = async (
+        { state, signal }: Session,
+        events: readonly EventEnvelope[],
+        scanned: Position,
+        atTail: boolean,
+      ): Promise<void> => {
+        for (const { position, meta } of events)
+          state.handedOut.push({ cursor: position, recordedAt: meta.recordedAt });
+        const batch: Batch = {
+          partition: PARTITION,
+          deliveries: events.map((event) => ({ event, cursor: event.position })),
+          through: scanned,
+          atTail,
+          signal,
+        };
         state.readUpTo = scanned;
         await onBatch(batch).catch(fail);
       };
       const follow = async (session: Session): Promise<void> => {
         const { state, signal } = session;
-        for (let failures = 0; !signal.aborted; ) {
+        for (let failures = 0; !signal.aborted;) {
           try {
-            for await (const page of store.subscribe(state.readUpTo, { ...filter, limit: batchSize, signal })) {
+            for await (const page of store.subscribe(state.readUpTo, {
+              ...filter,
+              limit: batchSize,
+              signal,
+            })) {
               failures = 0;
               if (signal.aborted) break;
               if (page.scanned !== undefined) await hand(session, page.events, page.scanned, page.atTail);
@@ -115,7 +143,11 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
             log.warn({ group, error: nameOf(error) }, 'the store cannot be followed; trying again');
           }
           failures += 1;
-          if (!signal.aborted) await clock.sleep(Math.min(RESUBSCRIBE_CAP_MS, RESUBSCRIBE_FIRST_MS * 2 ** (failures - 1)), signal);
+          if (!signal.aborted)
+            await clock.sleep(
+              Math.min(RESUBSCRIBE_CAP_MS, RESUBSCRIBE_FIRST_MS * 2 ** (failures - 1)),
+              signal,
+            );
         }
       };
       /** Ends the session when somebody, in whichever process, seeks. */
@@ -124,7 +156,10 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
           try {
             if (await sought(group)) end.abort();
           } catch (error) {
-            log.warn({ group, error: nameOf(error) }, 'whether the group was set back cannot be read; looking again');
+            log.warn(
+              { group, error: nameOf(error) },
+              'whether the group was set back cannot be read; looking again',
+            );
           }
         }
       };
@@ -159,10 +194,14 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
 
       return {
         async commit(_partition, cursor) {
-          const { state: { handedOut, saved, readUpTo }, signal } = current;
+          const {
+            state: { handedOut, saved, readUpTo },
+            signal,
+          } = current;
           if (signal.aborted || readUpTo === undefined || cursor > readUpTo) return;
           let finished = 0;
-          for (let first = handedOut[finished]; first && first.cursor <= cursor; first = handedOut[finished]) finished += 1;
+          for (let first = handedOut[finished]; first && first.cursor <= cursor; first = handedOut[finished])
+            finished += 1;
           handedOut.splice(0, finished);
           saved.move(cursor, finished);
         },
@@ -174,7 +213,8 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
       };
     },
 
-    reached: async (group) => positionOf((await sought(group))?.to ?? (await books.checkpoint(group, PARTITION))),
+    reached: async (group) =>
+      positionOf((await sought(group))?.to ?? (await books.checkpoint(group, PARTITION))),
 
     async seek(group, to) {
       for (;;) {
@@ -188,7 +228,11 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
       const asked = await sought(group);
       const here = followed.get(group);
       const waiting = asked ? [] : (here?.handedOut ?? []);
-      let after = asked ? positionOf(asked.to) : here ? here.readUpTo : positionOf(await books.checkpoint(group, PARTITION));
+      let after = asked
+        ? positionOf(asked.to)
+        : here
+          ? here.readUpTo
+          : positionOf(await books.checkpoint(group, PARTITION));
       let events = waiting.length;
       let oldest = waiting[0]?.recordedAt;
       let atTail = false;
@@ -201,7 +245,10 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
       }
       const tail = atTail || !distance ? undefined : await store.tail();
       if (tail !== undefined && distance) events += distance(after, tail);
-      return { events, seconds: oldest === undefined ? 0 : Math.max(0, (clock.now().getTime() - Date.parse(oldest)) / 1000) };
+      return {
+        events,
+        seconds: oldest === undefined ? 0 : Math.max(0, (clock.now().getTime() - Date.parse(oldest)) / 1000),
+      };
     },
   };
 };

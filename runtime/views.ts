@@ -4,10 +4,12 @@ import type { Clock } from '../ports/system.ts';
 
 type Named = Pick<Projection<never>, 'name' | 'version' | 'setting'>;
 
-const codeName = ({ name, version, setting }: Named): string => `${name}@${version}${setting === undefined ? '' : `(${setting})`}`;
+const codeName = ({ name, version, setting }: Named): string =>
+  `${name}@${version}${setting === undefined ? '' : `(${setting})`}`;
 export const viewName = (projection: Named, build = 1): View => `${codeName(projection)}+${build}`;
 /** Whether `view` is a build of this very projection: name, version and setting. */
-export const isBuildOf = (projection: Named, view: View): boolean => view.slice(0, view.lastIndexOf('+')) === codeName(projection);
+export const isBuildOf = (projection: Named, view: View): boolean =>
+  view.slice(0, view.lastIndexOf('+')) === codeName(projection);
 export const buildNumberOf = (view: View): number => Number(view.slice(view.lastIndexOf('+') + 1));
 
 /** The view has no whole build that this version of the code can read: it is being built. */
@@ -24,11 +26,18 @@ export interface ViewReader<D> {
   get(id: string): Promise<D | undefined>;
   /** Throws RangeError (of the read store) for a cursor that is none of this query's. */
   find(query: Find): Promise<Found<D>>;
-  /** The row once it is `enough`, at the latest after `waitMs`; undefined when it is not by then. Waits on commits, does not poll. */
+  /**
+   * The row once it is `enough`, at the latest after `waitMs`; undefined when it is not by then. Waits on
+   * commits, does not poll.
+   */
   waitFor(id: string, enough: (row: D) => boolean, waitMs: number): Promise<D | undefined>;
 }
 
-export const viewReader = <D>(reads: ReadStore, projection: Pick<Projection<D>, 'name' | 'version' | 'setting'>, clock: Clock): ViewReader<D> => {
+export const viewReader = <D>(
+  reads: ReadStore,
+  projection: Pick<Projection<D>, 'name' | 'version' | 'setting'>,
+  clock: Clock,
+): ViewReader<D> => {
   const readable = async (): Promise<View | undefined> => {
     const active = await reads.active(projection.name);
     return active && isBuildOf(projection, active.view) ? active.view : undefined;

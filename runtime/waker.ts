@@ -30,7 +30,10 @@ export const rest = (clock: Clock): Rest => {
     async sleep(ms) {
       if (!poked) {
         const { signal } = (resting = new AbortController());
-        if (ms === undefined) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        if (ms === undefined)
+          await new Promise<void>((resolve) =>
+            signal.addEventListener('abort', () => resolve(), { once: true }),
+          );
         else await clock.sleep(ms, signal);
         resting = undefined;
       }

@@ -1,7 +1,10 @@
 /** A delivery that was taken on; `done` once it is finished. */
 export type Taken = { readonly cursor: string; done: boolean };
 
-/** What of one partition has been taken on and how far it may be committed: up to the lowest event that is not finished. */
+/**
+ * What of one partition has been taken on and how far it may be committed: up to the lowest event that is not
+ * finished.
+ */
 export type Window = Readonly<{
   take(cursor: string): Taken;
   /** Nothing is left to do before `cursor` that was not taken: what a filter left out. */

@@ -1,11 +1,20 @@
-/** The audit log from the command line: all events as lines to verify elsewhere, or a search for who did what and when. */
+/**
+ * The audit log from the command line: all events as lines to verify elsewhere, or a search for who did what
+ * and when.
+ */
 import { systemClock } from '../adapters/system.ts';
 import { TimeQuery } from '../api/schemas/common.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { openStores, type Stores } from '../compose/stores.ts';
 import type { Position } from '../domain/kernel.ts';
 import { auditLog } from '../projections/audit-log.ts';
-import { exportEvents, searchAudit, type AuditFilters, type AuditRow, type Export } from '../runtime/audit.ts';
+import {
+  exportEvents,
+  searchAudit,
+  type AuditFilters,
+  type AuditRow,
+  type Export,
+} from '../runtime/audit.ts';
 import { catchUp } from '../runtime/rebuild.ts';
 import { viewReader } from '../runtime/views.ts';
 import { exportToFile, exportToStream } from './audit/export-to.ts';
@@ -39,19 +48,32 @@ const PAGE = 200;
 const time = (name: string, text: string | undefined): string | undefined => {
   if (text === undefined) return undefined;
   const parsed = TimeQuery.safeParse(text);
-  if (!parsed.success) throw new WrongUse(`--${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a day, not ${JSON.stringify(text)}.`);
+  if (!parsed.success)
+    throw new WrongUse(
+      `--${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a day, not ${JSON.stringify(text)}.`,
+    );
   return parsed.data;
 };
 
-const search = async ({ store, reads }: Stores, filters: AuditFilters, limit: number, progress: Progress): Promise<number> => {
+const search = async (
+  { store, reads }: Stores,
+  filters: AuditFilters,
+  limit: number,
+  progress: Progress,
+): Promise<number> => {
   // A view of nothing has come nowhere, so there would be none to read.
   if ((await store.tail()) === undefined) return 0;
-  await catchUp({ store, reads, clock: systemClock }, auditLog, { onProgress: ({ events, total }) => progress.report('bringing the audit log up to date', events, total) });
+  await catchUp({ store, reads, clock: systemClock }, auditLog, {
+    onProgress: ({ events, total }) => progress.report('bringing the audit log up to date', events, total),
+  });
   progress.end();
   const deps = { store, auditLog: viewReader<AuditRow>(reads, auditLog, systemClock) };
   let count = 0;
-  for (let cursor: string | undefined; count < limit; ) {
-    const { events, next } = await searchAudit(deps, filters, { limit: Math.min(PAGE, limit - count), ...(cursor === undefined ? {} : { cursor }) });
+  for (let cursor: string | undefined; count < limit;) {
+    const { events, next } = await searchAudit(deps, filters, {
+      limit: Math.min(PAGE, limit - count),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
     for (const event of events) print(searchLine(event));
     count += events.length;
     if (next === null) break;
@@ -73,25 +95,45 @@ const main = async (): Promise<number> => {
   const text = { type: 'string' } as const;
   const { values, positionals } = readArguments({
     allowPositionals: true,
-    options: { actor: text, type: text, order: text, stream: text, from: text, to: text, limit: text, after: text, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      actor: text,
+      type: text,
+      order: text,
+      stream: text,
+      from: text,
+      to: text,
+      limit: text,
+      after: text,
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) {
     print(HELP);
     return 0;
   }
   const [action, ...surplus] = positionals;
-  if (action !== 'export' && action !== 'search') throw new WrongUse('Name what to do: export or search (--help says how).');
+  if (action !== 'export' && action !== 'search')
+    throw new WrongUse('Name what to do: export or search (--help says how).');
   if (surplus.length > 0) throw new WrongUse(`${action} takes options alone, not ${surplus.join(' ')}.`);
   const { actor, type, order, stream, from, to, limit, after, json = false } = values;
-  const foreign = Object.entries(action === 'export' ? { actor, type, order, stream, from, limit } : { after }).find(([, value]) => value !== undefined);
+  const foreign = Object.entries(
+    action === 'export' ? { actor, type, order, stream, from, limit } : { after },
+  ).find(([, value]) => value !== undefined);
   if (foreign) throw new WrongUse(`--${foreign[0]} is no option of ${action}.`);
-  if (action === 'export' && json && to === undefined) throw new WrongUse('--json needs --to FILE: standard output holds the events.');
+  if (action === 'export' && json && to === undefined)
+    throw new WrongUse('--json needs --to FILE: standard output holds the events.');
   const most = wholeNumber('limit', limit, 1) ?? MOST_EVENTS;
-  const filters: AuditFilters = action === 'export' ? {} : { actor, type, order, stream, from: time('from', from), to: time('to', to) };
+  const filters: AuditFilters =
+    action === 'export' ? {} : { actor, type, order, stream, from: time('from', from), to: time('to', to) };
 
   const stores = await openStores(readEnvironment(process.env), { lock: false });
   try {
-    const progress = createProgress({ clock: systemClock, terminal: process.stderr.isTTY === true, write: (line) => void process.stderr.write(line) });
+    const progress = createProgress({
+      clock: systemClock,
+      terminal: process.stderr.isTTY === true,
+      write: (line) => void process.stderr.write(line),
+    });
     if (action === 'search') {
       const events = await search(stores, filters, most, progress);
       if (json) print(JSON.stringify({ events }));
@@ -103,7 +145,11 @@ const main = async (): Promise<number> => {
       return 0;
     }
     const { events, last } = await exportToFile(exported, to, progress);
-    print(json ? JSON.stringify({ events, last: last ?? null, file: to }) : `${events.toLocaleString('en')} events${last === undefined ? '' : ` up to position ${last}`} in ${to}`);
+    print(
+      json
+        ? JSON.stringify({ events, last: last ?? null, file: to })
+        : `${events.toLocaleString('en')} events${last === undefined ? '' : ` up to position ${last}`} in ${to}`,
+    );
     return 0;
   } finally {
     await stores.close();

@@ -17,20 +17,29 @@ and the rules of its order (units and money add up), stock or product.
 Exit status: 0 when all is well, 1 when something is not, 2 for wrong use.`;
 
 const main = async (): Promise<number> => {
-  const { values } = readArguments({ strict: true, options: { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' } } } as const);
+  const { values } = readArguments({
+    strict: true,
+    options: { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' } },
+  } as const);
   if (values.help) {
     print(HELP);
     return 0;
   }
   const stores = await openStores(readEnvironment(process.env), { lock: false });
   try {
-    const progress = createProgress({ clock: systemClock, terminal: process.stderr.isTTY === true, write: (text) => void process.stderr.write(text) });
+    const progress = createProgress({
+      clock: systemClock,
+      terminal: process.stderr.isTTY === true,
+      write: (text) => void process.stderr.write(text),
+    });
     const startedMs = systemClock.now().getTime();
     const { first, ...report } = await checkStore(stores.store, progress);
     const seconds = (systemClock.now().getTime() - startedMs) / 1000;
     for (const { stream, revision, sentence } of first) print(`${stream}@${revision}: ${sentence}`);
     if (report.violations > first.length) print(`… and ${report.violations - first.length} more`);
-    print(`${report.streams.toLocaleString('en')} streams, ${report.events.toLocaleString('en')} events, ${report.violations.toLocaleString('en')} violations (${stores.where}, ${seconds.toFixed(1)} s)`);
+    print(
+      `${report.streams.toLocaleString('en')} streams, ${report.events.toLocaleString('en')} events, ${report.violations.toLocaleString('en')} violations (${stores.where}, ${seconds.toFixed(1)} s)`,
+    );
     if (values.json) print(JSON.stringify({ ...report, seconds, where: stores.where }));
     return report.violations > 0 ? 1 : 0;
   } finally {

@@ -34,13 +34,17 @@ const ORDER_CACHE_LINES = 50_000;
 
 const summary = (result: Summary, rejectFile: string): string => {
   const count = (value: number) => value.toLocaleString('en');
-  const why = Object.entries(result.rejectedBy).sort(([, a], [, b]) => b - a).map(([code, rows]) => `  ${count(rows).padStart(9)}  ${code}`);
+  const why = Object.entries(result.rejectedBy)
+    .sort(([, a], [, b]) => b - a)
+    .map(([code, rows]) => `  ${count(rows).padStart(9)}  ${code}`);
   return [
     `${count(result.rows)} rows: ${count(result.accepted)} accepted, ${count(result.rejected)} rejected${result.rejected > 0 ? ` (see ${rejectFile})` : ''}`,
     ...why,
     `${count(result.orders)} orders, ${count(result.products)} products, ${count(result.adjustments)} adjustments of stock`,
     `${count(result.cancellations)} rows of cancellations, ${count(result.matched)} of them matched to earlier orders`,
-    ...(result.stockLeftAlone > 0 ? [`the stock of ${count(result.stockLeftAlone)} SKUs was left alone: others have written it`] : []),
+    ...(result.stockLeftAlone > 0
+      ? [`the stock of ${count(result.stockLeftAlone)} SKUs was left alone: others have written it`]
+      : []),
     `${count(result.events)} events newly stored in ${result.seconds.toFixed(1)} s`,
   ].join('\n');
 };
@@ -49,36 +53,85 @@ const main = async (): Promise<number> => {
   const { values, positionals } = readArguments({
     allowPositionals: true,
     strict: true,
-    options: { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' }, reject: { type: 'string' }, source: { type: 'string' }, timezone: { type: 'string' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      reject: { type: 'string' },
+      source: { type: 'string' },
+      timezone: { type: 'string' },
+    },
   } as const);
   if (values.help) {
     print(HELP);
     return 0;
   }
   const [given, ...others] = positionals;
-  if (given === undefined || others.length > 0) throw new WrongUse('Name one file: npm run import -- FILE.csv[.gz] (--help says more).');
-  const environment = readEnvironment({ ...process.env, ...(values.timezone === undefined ? {} : { SHOP_TIMEZONE: values.timezone }) });
+  if (given === undefined || others.length > 0)
+    throw new WrongUse('Name one file: npm run import -- FILE.csv[.gz] (--help says more).');
+  const environment = readEnvironment({
+    ...process.env,
+    ...(values.timezone === undefined ? {} : { SHOP_TIMEZONE: values.timezone }),
+  });
   const file = resolve(given);
   if (!existsSync(file)) throw new WrongUse(`${file}: there is no such file.`);
-  const rejectFile = resolve(values.reject ?? join(environment.DATA_DIR, `${basename(file).replace(/\.gz$/i, '').replace(/\.csv$/i, '')}.rejected.csv`));
-  if (existsSync(rejectFile) && realpathSync(rejectFile) === realpathSync(file)) throw new WrongUse('--reject names the file itself; it would be overwritten.');
-  const decimals = new Intl.NumberFormat('en', { style: 'currency', currency: environment.CURRENCY }).resolvedOptions().maximumFractionDigits ?? 2;
+  const rejectFile = resolve(
+    values.reject ??
+      join(
+        environment.DATA_DIR,
+        `${basename(file)
+          .replace(/\.gz$/i, '')
+          .replace(/\.csv$/i, '')}.rejected.csv`,
+      ),
+  );
+  if (existsSync(rejectFile) && realpathSync(rejectFile) === realpathSync(file))
+    throw new WrongUse('--reject names the file itself; it would be overwritten.');
+  const decimals =
+    new Intl.NumberFormat('en', { style: 'currency', currency: environment.CURRENCY }).resolvedOptions()
+      .maximumFractionDigits ?? 2;
 
   const stores = await openStores(environment, { lock: false });
   const scratch = openScratch(mkdtempSync(join(tmpdir(), 'orderfold-import-')));
   try {
-    const executor = createExecutor({ store: stores.store, books: stores.books, clock: systemClock, cacheLines: ORDER_CACHE_LINES });
-    const progress = createProgress({ clock: systemClock, terminal: process.stderr.isTTY === true, write: (text) => void process.stderr.write(text) });
+    const executor = createExecutor({
+      store: stores.store,
+      books: stores.books,
+      clock: systemClock,
+      cacheLines: ORDER_CACHE_LINES,
+    });
+    const progress = createProgress({
+      clock: systemClock,
+      terminal: process.stderr.isTTY === true,
+      write: (text) => void process.stderr.write(text),
+    });
     const result = await importHistory({
-      file, rejectFile, source: values.source ?? 'import', timezone: environment.SHOP_TIMEZONE, currency: environment.CURRENCY, decimals,
-      store: stores.store, executor, scratch, clock: systemClock, progress,
+      file,
+      rejectFile,
+      source: values.source ?? 'import',
+      timezone: environment.SHOP_TIMEZONE,
+      currency: environment.CURRENCY,
+      decimals,
+      store: stores.store,
+      executor,
+      scratch,
+      clock: systemClock,
+      progress,
     });
     print(summary(result, rejectFile));
-    // Here nobody waits for an answer meanwhile; a server that starts on the folder then has its views at once.
+    // Here nobody waits for an answer meanwhile; a server that starts on the folder then has its views at
+    // once.
     for (const projection of projectionsOf(environment.SHOP_TIMEZONE)) {
-      await catchUp({ store: stores.store, reads: stores.reads, clock: systemClock, distance: decimalDistance(1) }, projection, {
-        onProgress: ({ events, total, left }) => progress.report(`building the view ${projection.name}`, total === undefined || left === undefined ? events : total - left, total),
-      });
+      await catchUp(
+        { store: stores.store, reads: stores.reads, clock: systemClock, distance: decimalDistance(1) },
+        projection,
+        {
+          onProgress: ({ events, total, left }) =>
+            progress.report(
+              `building the view ${projection.name}`,
+              total === undefined || left === undefined ? events : total - left,
+              total,
+            ),
+        },
+      );
       progress.end();
     }
     if (values.json) print(JSON.stringify({ ...result, rejectFile, where: stores.where }));

@@ -1,4 +1,7 @@
-/** Parked events from the command line: list, retry, discard. Works beside a running server, which notices within a second. */
+/**
+ * Parked events from the command line: list, retry, discard. Works beside a running server, which notices
+ * within a second.
+ */
 import { systemClock } from '../adapters/system.ts';
 import { auditTrail } from '../compose/consumers.ts';
 import { readEnvironment } from '../compose/environment.ts';
@@ -21,8 +24,13 @@ const main = async (): Promise<number> => {
   const { values, positionals } = readArguments({
     allowPositionals: true,
     options: {
-      consumer: { type: 'string' }, stream: { type: 'string' }, type: { type: 'string' }, all: { type: 'boolean' },
-      reason: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' },
+      consumer: { type: 'string' },
+      stream: { type: 'string' },
+      type: { type: 'string' },
+      all: { type: 'boolean' },
+      reason: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
     },
   });
   if (values.help) {
@@ -31,10 +39,17 @@ const main = async (): Promise<number> => {
   }
   if (positionals.length > 2) throw new WrongUse('parked takes an action and an id.');
   const [action = 'list', id] = positionals;
-  const filter = Object.fromEntries(Object.entries({ consumer: values.consumer, stream: values.stream, type: values.type }).filter(([, value]) => value !== undefined));
-  if (!['list', 'retry', 'discard'].includes(action)) throw new WrongUse(`${action} is none of list, retry, discard.`);
-  if (action === 'retry' && id === undefined && Object.keys(filter).length === 0 && !values.all) throw new WrongUse('retry needs an ID, a filter, or --all.');
-  if (action === 'discard' && (id === undefined || !values.reason)) throw new WrongUse('discard needs an ID and --reason TEXT.');
+  const filter = Object.fromEntries(
+    Object.entries({ consumer: values.consumer, stream: values.stream, type: values.type }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
+  if (!['list', 'retry', 'discard'].includes(action))
+    throw new WrongUse(`${action} is none of list, retry, discard.`);
+  if (action === 'retry' && id === undefined && Object.keys(filter).length === 0 && !values.all)
+    throw new WrongUse('retry needs an ID, a filter, or --all.');
+  if (action === 'discard' && (id === undefined || !values.reason))
+    throw new WrongUse('discard needs an ID and --reason TEXT.');
 
   const environment = readEnvironment(process.env);
   const { store, books, close } = await openStores(environment, { lock: false });
@@ -43,20 +58,33 @@ const main = async (): Promise<number> => {
     const executor = createExecutor({ store, books, clock });
     const parked = createParked({ books, clock, running: new Map(), audit: auditTrail(executor) });
     if (action === 'retry') {
-      const count = id === undefined ? await parked.retryMatching(filter, ACTOR) : Number(await parked.retry(id, ACTOR));
+      const count =
+        id === undefined ? await parked.retryMatching(filter, ACTOR) : Number(await parked.retry(id, ACTOR));
       print(values.json ? JSON.stringify({ retried: count }) : `${count} will be tried again.`);
       return id !== undefined && count === 0 ? 1 : 0;
     }
     if (action === 'discard') {
       const done = await parked.discard(id ?? '', { actor: ACTOR, reason: values.reason ?? '' });
-      print(values.json ? JSON.stringify({ discarded: Number(done) }) : done ? 'Discarded; what waited behind it goes on.' : `Nothing is parked under ${id}.`);
+      print(
+        values.json
+          ? JSON.stringify({ discarded: Number(done) })
+          : done
+            ? 'Discarded; what waited behind it goes on.'
+            : `Nothing is parked under ${id}.`,
+      );
       return done ? 0 : 1;
     }
     let count = 0;
-    for (let after: string | undefined; ; ) {
-      const { items, next } = await parked.find(filter, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+    for (let after: string | undefined; ;) {
+      const { items, next } = await parked.find(filter, {
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
       for (const { id: parkedId, consumer, stream, event, error, attempts, firstAt, queued } of items)
-        if (!values.json) print(`${parkedId}  ${consumer}  ${stream}  ${event.type}@${event.revision}  ${attempts} attempts since ${firstAt}, ${queued} waiting: ${error.message}`);
+        if (!values.json)
+          print(
+            `${parkedId}  ${consumer}  ${stream}  ${event.type}@${event.revision}  ${attempts} attempts since ${firstAt}, ${queued} waiting: ${error.message}`,
+          );
       count += items.length;
       if (next === null) break;
       after = next;

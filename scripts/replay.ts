@@ -37,9 +37,24 @@ Exit status: 0 done, 1 a comparison found differences, 2 wrong use.`;
 const main = async (): Promise<number> => {
   const { values } = readArguments({
     options: {
-      view: { type: 'string' }, version: { type: 'string' }, compare: { type: 'boolean' }, activate: { type: 'boolean' }, rollback: { type: 'boolean' }, restart: { type: 'boolean' },
-      share: { type: 'string' }, consumer: { type: 'string' }, from: { type: 'string' }, order: { type: 'string' }, type: { type: 'string', multiple: true }, 'dry-run': { type: 'boolean' },
-      'with-side-effects': { type: 'boolean' }, at: { type: 'string' }, revision: { type: 'string' }, why: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
+      view: { type: 'string' },
+      version: { type: 'string' },
+      compare: { type: 'boolean' },
+      activate: { type: 'boolean' },
+      rollback: { type: 'boolean' },
+      restart: { type: 'boolean' },
+      share: { type: 'string' },
+      consumer: { type: 'string' },
+      from: { type: 'string' },
+      order: { type: 'string' },
+      type: { type: 'string', multiple: true },
+      'dry-run': { type: 'boolean' },
+      'with-side-effects': { type: 'boolean' },
+      at: { type: 'string' },
+      revision: { type: 'string' },
+      why: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
     },
   } as const);
   if (values.help) {
@@ -47,20 +62,35 @@ const main = async (): Promise<number> => {
     return 0;
   }
   const { view, consumer, order } = values;
-  if (view !== undefined && consumer !== undefined) throw new WrongUse('--view and --consumer are two different things; give one.');
-  if (view === undefined && consumer === undefined && order === undefined) throw new WrongUse('Give --view, --consumer or --order (--help says how).');
+  if (view !== undefined && consumer !== undefined)
+    throw new WrongUse('--view and --consumer are two different things; give one.');
+  if (view === undefined && consumer === undefined && order === undefined)
+    throw new WrongUse('Give --view, --consumer or --order (--help says how).');
   const misplaced = (options: readonly (keyof typeof values)[], belongs: string): void => {
-    for (const option of options) if (values[option] !== undefined) throw new WrongUse(`--${option} goes with ${belongs}.`);
+    for (const option of options)
+      if (values[option] !== undefined) throw new WrongUse(`--${option} goes with ${belongs}.`);
   };
-  if (view === undefined) misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view');
+  if (view === undefined)
+    misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view');
   if (consumer === undefined) misplaced(['from', 'type', 'dry-run', 'with-side-effects'], '--consumer');
   if (consumer !== undefined || view !== undefined) misplaced(['at', 'revision'], '--order alone');
   if (view !== undefined) misplaced(['order'], '--consumer, or alone');
 
   const environment = readEnvironment(process.env);
   const stores = await openStores(environment, { lock: false });
-  const progress = createProgress({ clock: systemClock, terminal: process.stderr.isTTY === true, write: (text) => void process.stderr.write(text) });
-  const given = { stores, environment, progress, print, json: values.json === true, why: values.why ?? 'npm run replay' };
+  const progress = createProgress({
+    clock: systemClock,
+    terminal: process.stderr.isTTY === true,
+    write: (text) => void process.stderr.write(text),
+  });
+  const given = {
+    stores,
+    environment,
+    progress,
+    print,
+    json: values.json === true,
+    why: values.why ?? 'npm run replay',
+  };
   try {
     if (view !== undefined) return await replayView(given, { ...values, view });
     if (consumer !== undefined) return await replayConsumer(given, { ...values, consumer });

@@ -1,5 +1,5 @@
-// Sets up what is missing (packages from the lockfile, the compiled code) and runs one of our programs in this process.
-// Plain JavaScript on purpose: it is what runs before anything is built.
+// Sets up what is missing (packages from the lockfile, the compiled code) and runs one of our programs in
+// this process. Plain JavaScript on purpose: it is what runs before anything is built.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -14,24 +14,33 @@ const fail = (sentence) => {
 };
 
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed; this is ${process.version}.`);
+if (major < 20 || (major === 20 && minor < 19))
+  fail(`Node 20.19 or later is needed; this is ${process.version}.`);
 
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-/** Whether node_modules holds what the lockfile says (optional packages are for other platforms and may be missing). */
+/**
+ * Whether node_modules holds what the lockfile says (optional packages are for other platforms and may be
+ * missing).
+ */
 const installed = () => {
   const hidden = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(hidden)) return false;
   const have = json(hidden).packages;
   return Object.entries(json(join(root, 'package-lock.json')).packages).every(
-    ([path, wanted]) => path === '' || wanted.optional === true || wanted.devOptional === true || have[path]?.version === wanted.version,
+    ([path, wanted]) =>
+      path === '' ||
+      wanted.optional === true ||
+      wanted.devOptional === true ||
+      have[path]?.version === wanted.version,
   );
 };
 
 const sources = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return ['node_modules', 'build', 'data', '.git'].includes(entry.name) ? [] : sources(path);
+    if (entry.isDirectory())
+      return ['node_modules', 'build', 'data', '.git'].includes(entry.name) ? [] : sources(path);
     return /\.ts$|^tsconfig\.json$|^package-lock\.json$/.test(entry.name) ? [path] : [];
   });
 const fingerprint = () => {
@@ -43,7 +52,10 @@ const fingerprint = () => {
   return hash.digest('hex');
 };
 
-/** One process sets up at a time; the others wait. A set-up that was killed leaves its mark behind: after ten minutes it counts as gone. */
+/**
+ * One process sets up at a time; the others wait. A set-up that was killed leaves its mark behind: after ten
+ * minutes it counts as gone.
+ */
 const alone = (work) => {
   const mark = join(root, '.setting-up');
   const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -55,7 +67,8 @@ const alone = (work) => {
       if (error.code !== 'EEXIST') throw error;
       const since = statSync(mark, { throwIfNoEntry: false })?.mtimeMs;
       const owner = since === undefined ? undefined : readOwner(mark);
-      if (since !== undefined && (Date.now() - since > 600_000 || (owner !== undefined && !alive(owner)))) rmSync(mark, { recursive: true, force: true });
+      if (since !== undefined && (Date.now() - since > 600_000 || (owner !== undefined && !alive(owner))))
+        rmSync(mark, { recursive: true, force: true });
       else Atomics.wait(pause, 0, 0, 200);
     }
   }
@@ -88,13 +101,21 @@ const built = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerp
 const install = () => {
   console.error('orderfold: installing packages from the lockfile …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status } = spawnSync(npm, ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const { status } = spawnSync(npm, ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (status !== 0) throw new Error('npm ci failed; see above.');
 };
 const build = () => {
   console.error('orderfold: building …');
   const before = fingerprint();
-  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root], { cwd: root, stdio: ['ignore', 2, 2] });
+  const { status } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root],
+    { cwd: root, stdio: ['ignore', 2, 2] },
+  );
   if (status !== 0) throw new Error('the build failed; see above.');
   writeFileSync(stamp, before);
 };
@@ -110,8 +131,8 @@ if (!installed() || !built()) {
 }
 
 /**
- * npm hands a SIGTERM to the shell between us and it, which ends without passing it on. Left without its parent, a program
- * that npm started stops as if the signal had come to it.
+ * npm hands a SIGTERM to the shell between us and it, which ends without passing it on. Left without its
+ * parent, a program that npm started stops as if the signal had come to it.
  */
 const stopWithNpm = () => {
   const parent = process.ppid;

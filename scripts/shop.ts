@@ -1,4 +1,7 @@
-/** `npm run shop -- FILE --url URL --speed N`: plays a file's orders against a running server as live checkouts. */
+/**
+ * `npm run shop -- FILE --url URL --speed N`: plays a file's orders against a running server as live
+ * checkouts.
+ */
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock, systemRandomness } from '../adapters/system.ts';
@@ -38,7 +41,15 @@ const main = async (): Promise<number> => {
     allowPositionals: true,
     strict: true,
     options: {
-      help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' }, url: text, speed: text, limit: text, 'from-order': text, wait: text, out: text, 'operator-token': text,
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      url: text,
+      speed: text,
+      limit: text,
+      'from-order': text,
+      wait: text,
+      out: text,
+      'operator-token': text,
     },
   } as const);
   if (values.help) {
@@ -46,11 +57,14 @@ const main = async (): Promise<number> => {
     return 0;
   }
   const [given, ...others] = positionals;
-  if (given === undefined || others.length > 0) throw new WrongUse('Name one file: npm run shop -- FILE --url URL --speed N (--help says more).');
+  if (given === undefined || others.length > 0)
+    throw new WrongUse('Name one file: npm run shop -- FILE --url URL --speed N (--help says more).');
   const { url } = values;
-  if (url === undefined || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new WrongUse('--url must name the server, such as http://127.0.0.1:3000.');
+  if (url === undefined || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new WrongUse('--url must name the server, such as http://127.0.0.1:3000.');
   const speed = Number(values.speed);
-  if (values.speed === undefined || !Number.isFinite(speed) || speed <= 0) throw new WrongUse('--speed must be a number above 0: how many times faster than it was.');
+  if (values.speed === undefined || !Number.isFinite(speed) || speed <= 0)
+    throw new WrongUse('--speed must be a number above 0: how many times faster than it was.');
   const file = resolve(given);
   if (!existsSync(file)) throw new WrongUse(`${file}: there is no such file.`);
   const limit = wholeNumber('limit', values.limit, 1) ?? Number.POSITIVE_INFINITY;
@@ -61,10 +75,15 @@ const main = async (): Promise<number> => {
   if (out !== undefined) writeFileSync(out, '', { flag: 'a' });
 
   const { SHOP_TIMEZONE: timezone, CURRENCY: currency } = readEnvironment(process.env);
-  const decimals = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  const decimals =
+    new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
   const [clock, randomness] = [systemClock, systemRandomness];
   const warn = (sentence: string): void => void process.stderr.write(`shop: ${sentence}\n`);
-  const progress = createProgress({ clock, terminal: process.stderr.isTTY === true, write: (line) => void process.stderr.write(line) });
+  const progress = createProgress({
+    clock,
+    terminal: process.stderr.isTTY === true,
+    write: (line) => void process.stderr.write(line),
+  });
   const plan: PlanOptions = { file, timezone, decimals, from, limit, warn };
   const { orders, needs } = await surveyPlan(plan);
   const client = createClient({ url, clock, randomness });
@@ -72,7 +91,8 @@ const main = async (): Promise<number> => {
   let token = values['operator-token'];
   if (token === undefined) {
     const session = await client.call({ method: 'POST', path: '/session', body: { role: 'operator' } });
-    if (!session.answered || session.reply.status !== 200) throw new Error(complaint('POST /session for an operator', session));
+    if (!session.answered || session.reply.status !== 200)
+      throw new Error(complaint('POST /session for an operator', session));
     ({ token } = session.reply.body as { token: string });
   }
   const delivered = await prepareShop({ client, token, currency, needs, randomness, progress });
@@ -81,7 +101,13 @@ const main = async (): Promise<number> => {
 
   let failures = 0;
   const played = await playOrders(plannedOrders({ ...plan, warn: () => undefined }), {
-    client, clock, randomness, speed, total: orders, waitMs, progress,
+    client,
+    clock,
+    randomness,
+    speed,
+    total: orders,
+    waitMs,
+    progress,
     acknowledged: (order) => out !== undefined && appendFileSync(out, `${JSON.stringify(order)}\n`),
     failed: (sentence) => ++failures <= TOLD_FAILURES && warn(sentence),
   });

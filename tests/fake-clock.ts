@@ -3,7 +3,10 @@ import { systemClock } from '../adapters/system.ts';
 import type { Clock } from '../ports/system.ts';
 
 export type FakeClock = Clock & {
-  /** Moves time on by `ms`, waking sleepers in the order they fall due; those they start in between wake too if due. */
+  /**
+   * Moves time on by `ms`, waking sleepers in the order they fall due; those they start in between wake too
+   * if due.
+   */
   advance(ms: number): Promise<void>;
   /** How many sleep now. */
   sleeping(): number;
@@ -11,7 +14,10 @@ export type FakeClock = Clock & {
 
 type Sleeper = { readonly dueMs: number; readonly wake: () => void };
 
-/** Turns of the event loop that a woken sleeper gets to go on before the next one wakes (disk and network take longer: use `until`). */
+/**
+ * Turns of the event loop that a woken sleeper gets to go on before the next one wakes (disk and network take
+ * longer: use `until`).
+ */
 const TURNS_PER_WAKE = 4;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -27,7 +33,8 @@ export const fakeClock = (start: string): FakeClock => {
   /** The earliest due; of those due together the one that went to sleep first. */
   const next = (untilMs: number): Sleeper | undefined => {
     let first: Sleeper | undefined;
-    for (const sleeper of sleepers) if (sleeper.dueMs <= untilMs && (!first || sleeper.dueMs < first.dueMs)) first = sleeper;
+    for (const sleeper of sleepers)
+      if (sleeper.dueMs <= untilMs && (!first || sleeper.dueMs < first.dueMs)) first = sleeper;
     return first;
   };
 
@@ -60,7 +67,11 @@ export const fakeClock = (start: string): FakeClock => {
 };
 
 /** Resolves once `condition` holds; throws with `what` after `withinMs` of real time. */
-export const until = async (what: string, condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> => {
+export const until = async (
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+): Promise<void> => {
   const givenUpMs = systemClock.now().getTime() + withinMs;
   while (!(await condition())) {
     if (systemClock.now().getTime() > givenUpMs) throw new Error(`waited ${withinMs} ms in vain: ${what}`);

@@ -1,6 +1,6 @@
 /**
- * Runs every test file in a process of its own, two at a time, and adds up what uvu prints. A file that runs nothing, hangs
- * or dies has failed. `npm test -- PATTERN` runs the files whose path contains PATTERN.
+ * Runs every test file in a process of its own, two at a time, and adds up what uvu prints. A file that runs
+ * nothing, hangs or dies has failed. `npm test -- PATTERN` runs the files whose path contains PATTERN.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -17,14 +17,26 @@ const files = (folder: string): string[] =>
     return entry.isDirectory() ? files(path) : entry.name.endsWith('.test.js') ? [path] : [];
   });
 
-type Result = Readonly<{ file: string; passed: number; failed: number; skipped: number; seconds: number; why?: string; output: string }>;
+type Result = Readonly<{
+  file: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  seconds: number;
+  why?: string;
+  output: string;
+}>;
 
 const run = (file: string): Promise<Result> =>
   new Promise((resolve) => {
     const started = performance.now();
-    const child = spawn(process.execPath, ['--enable-source-maps', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0', NODE_ENV: 'test' } });
+    const child = spawn(process.execPath, ['--enable-source-maps', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, FORCE_COLOR: '0', NODE_ENV: 'test' },
+    });
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -32,23 +44,51 @@ const run = (file: string): Promise<Result> =>
     }, FILE_MS);
     child.on('close', (code) => {
       clearTimeout(timer);
-      const sum = (word: string) => [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)\\s*$`, 'gm'))].reduce((total, [, n]) => total + Number(n), 0);
+      const sum = (word: string) =>
+        [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)\\s*$`, 'gm'))].reduce(
+          (total, [, n]) => total + Number(n),
+          0,
+        );
       const [total, passed, skipped] = [sum('Total'), sum('Passed'), sum('Skipped')];
-      const why = late ? `did not end within ${FILE_MS / 1000} s (an open handle?)` : total === 0 ? 'ran no test' : code !== 0 ? `ended with ${code}` : undefined;
+      const why = late
+        ? `did not end within ${FILE_MS / 1000} s (an open handle?)`
+        : total === 0
+          ? 'ran no test'
+          : code !== 0
+            ? `ended with ${code}`
+            : undefined;
       const failed = Math.max(total - passed - skipped, why === undefined ? 0 : 1);
-      resolve({ file: relative(here, file), passed, failed, skipped, seconds: (performance.now() - started) / 1000, output, ...(why === undefined ? {} : { why }) });
+      resolve({
+        file: relative(here, file),
+        passed,
+        failed,
+        skipped,
+        seconds: (performance.now() - started) / 1000,
+        output,
+        ...(why === undefined ? {} : { why }),
+      });
     });
   });
 
-const queue = files(here).filter((file) => file.includes(pattern)).sort();
+const queue = files(here)
+  .filter((file) => file.includes(pattern))
+  .sort();
 const results: Result[] = [];
 const worker = async (): Promise<void> => {
   for (let file = queue.shift(); file; file = queue.shift()) {
     const result = await run(file);
     results.push(result);
-    console.log(`${result.failed > 0 ? 'FAILED' : 'ok    '} ${result.file}  ${result.passed} passed${result.skipped > 0 ? `, ${result.skipped} skipped` : ''}  ${result.seconds.toFixed(1)} s${result.why ? `  (${result.why})` : ''}`);
+    console.log(
+      `${result.failed > 0 ? 'FAILED' : 'ok    '} ${result.file}  ${result.passed} passed${result.skipped > 0 ? `, ${result.skipped} skipped` : ''}  ${result.seconds.toFixed(1)} s${result.why ? `  (${result.why})` : ''}`,
+    );
     // What a test says loudly (a skip, a figure) is not swallowed.
-    const loud = result.failed > 0 ? result.output : result.output.split('\n').filter((line) => line.startsWith('NOTE ')).join('\n');
+    const loud =
+      result.failed > 0
+        ? result.output
+        : result.output
+            .split('\n')
+            .filter((line) => line.startsWith('NOTE '))
+            .join('\n');
     if (loud) console.log(loud);
   }
 };

@@ -47,7 +47,10 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   [{ SIM_WAREHOUSE_LATENCY_MS: 'soon' }, /^SIM_WAREHOUSE_LATENCY_MS /],
   [{ MASTER_KEY: 'a', MASTER_KEY_FILE: 'b' }, /^MASTER_KEY and MASTER_KEY_FILE are both set/],
   [{ WAREHOUSE_SECRET: 'hush' }, /^WAREHOUSE_SECRET must be at least 16 characters/],
-  [{ SMTP_URL: 'http://me:hush@mail.example' }, /^SMTP_URL must be a URL that begins with smtp:\/\/ or smtps:\/\//],
+  [
+    { SMTP_URL: 'http://me:hush@mail.example' },
+    /^SMTP_URL must be a URL that begins with smtp:\/\/ or smtps:\/\//,
+  ],
   [{ MAIL_FROM: 'nobody at all' }, /^MAIL_FROM must be one address/],
   [{ MAIL_FROM: 'a@shop.example, b@shop.example' }, /^MAIL_FROM /],
   [{ EVENT_STORE_URL: 'esdb://x' }, /^EVENT_STORE_URL is set/],
@@ -55,29 +58,43 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   [{ MONGODB_URL: 'mongodb://x' }, /^MONGODB_URL is set/],
 ];
 
-environment('what is wrong or half set is one sentence that names the variable and does not repeat a secret', () => {
-  for (const [variables, sentence] of WRONG) {
-    const what = JSON.stringify(variables);
-    try {
-      readEnvironment(variables);
-    } catch (error) {
-      assert.instance(error, EnvironmentError, what);
-      const { message } = error as Error;
-      assert.match(message, sentence, what);
-      assert.not.match(message, '\n');
-      assert.not.match(message, 'undefined');
-      assert.not.match(message, 'hush');
-      continue;
+environment(
+  'what is wrong or half set is one sentence that names the variable and does not repeat a secret',
+  () => {
+    for (const [variables, sentence] of WRONG) {
+      const what = JSON.stringify(variables);
+      try {
+        readEnvironment(variables);
+      } catch (error) {
+        assert.instance(error, EnvironmentError, what);
+        const { message } = error as Error;
+        assert.match(message, sentence, what);
+        assert.not.match(message, '\n');
+        assert.not.match(message, 'undefined');
+        assert.not.match(message, 'hush');
+        continue;
+      }
+      assert.unreachable(`${what} was taken`);
     }
-    assert.unreachable(`${what} was taken`);
-  }
-});
+  },
+);
 
 environment('empty counts as unset; loopback addresses and an identity provider are fine', () => {
   assert.is(readEnvironment({ PORT: '', DATA_DIR: '' }).PORT, 3000);
-  for (const MAIL_FROM of ['orders@localhost', 'Shop <orders@example.org>', '"Shop, the" <orders@example.org>']) assert.is(readEnvironment({ MAIL_FROM }).MAIL_FROM, MAIL_FROM);
-  for (const HOST of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) assert.is(readEnvironment({ HOST }).HOST, HOST);
-  const jwks = { AUTH: 'jwks', JWKS_URL: 'https://id.example/keys', JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'shop' };
+  for (const MAIL_FROM of [
+    'orders@localhost',
+    'Shop <orders@example.org>',
+    '"Shop, the" <orders@example.org>',
+  ])
+    assert.is(readEnvironment({ MAIL_FROM }).MAIL_FROM, MAIL_FROM);
+  for (const HOST of ['localhost', '127.0.0.1', '127.1.2.3', '::1'])
+    assert.is(readEnvironment({ HOST }).HOST, HOST);
+  const jwks = {
+    AUTH: 'jwks',
+    JWKS_URL: 'https://id.example/keys',
+    JWT_ISSUER: 'https://id.example',
+    JWT_AUDIENCE: 'shop',
+  };
   assert.is(readEnvironment({ ...jwks, HOST: '0.0.0.0', NODE_ENV: 'production' }).HOST, '0.0.0.0');
 });
 environment.run();
@@ -87,7 +104,10 @@ const start = withFolder('start: the process');
 /** Starts a server that must not start; its one line. */
 const refusal = async (variables: Readonly<Record<string, string>>): Promise<string> => {
   const server = startProcess({ PORT: '0', ...variables });
-  server.url.then(() => server.end('SIGKILL'), () => undefined);
+  server.url.then(
+    () => server.end('SIGKILL'),
+    () => undefined,
+  );
   const { code } = await server.ended;
   assert.is(code, 1, `it ended with ${code} and said ${server.output()}${server.errors()}`);
   assert.is(server.output(), '');
@@ -114,21 +134,27 @@ start('a port in use is one line and exit 1, and the folder is free again', asyn
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;
-  assert.match(await refusal({ DATA_DIR: folder, PORT: String(port), SEED: 'none' }), new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`));
+  assert.match(
+    await refusal({ DATA_DIR: folder, PORT: String(port), SEED: 'none' }),
+    new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`),
+  );
   await new Promise((resolve) => other.close(resolve));
   const server = startProcess({ DATA_DIR: folder, PORT: String(port), SEED: 'none' });
   assert.is(await server.url, `http://127.0.0.1:${port}`);
   assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
 });
 
-start('a folder of a newer format, or none at all, is one line, and nothing in it changes', async ({ folder, parent }) => {
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'format.json'), '{"format":99}\n');
-  assert.match(await refusal({ DATA_DIR: folder }), /has format 99, this version reads up to/);
-  assert.equal(readdirSync(folder), ['format.json']);
-  writeFileSync(join(parent, 'file'), '');
-  assert.match(await refusal({ DATA_DIR: join(parent, 'file') }), 'is not a folder');
-});
+start(
+  'a folder of a newer format, or none at all, is one line, and nothing in it changes',
+  async ({ folder, parent }) => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'format.json'), '{"format":99}\n');
+    assert.match(await refusal({ DATA_DIR: folder }), /has format 99, this version reads up to/);
+    assert.equal(readdirSync(folder), ['format.json']);
+    writeFileSync(join(parent, 'file'), '');
+    assert.match(await refusal({ DATA_DIR: join(parent, 'file') }), 'is not a folder');
+  },
+);
 
 start('says where it is, seeds once, keeps its folder to itself, ends on a signal', async ({ folder }) => {
   const first = startProcess({ DATA_DIR: folder, PORT: '0' });

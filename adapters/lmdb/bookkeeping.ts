@@ -6,13 +6,17 @@ import { openEnvironment } from './environment.ts';
 const HIGHEST = '\u{10FFFF}';
 
 /**
- * Bookkeeping in an LMDB environment: `checkpoints` [group, partition]; `blocked` by id and `blockedIds` [consumer, stream] →
- * id; `queues` [consumer, stream, number] → event with `queued` [consumer, stream, event id] → number; `schedules`
- * [schedule, key] → due time with `due` [schedule, due time, key]; `snapshots` [stream, shape]. Every write is flushed when
- * it resolves; writes asked for together share a flush.
+ * Bookkeeping in an LMDB environment: `checkpoints` [group, partition]; `blocked` by id and `blockedIds`
+ * [consumer, stream] → id; `queues` [consumer, stream, number] → event with `queued` [consumer, stream, event
+ * id] → number; `schedules` [schedule, key] → due time with `due` [schedule, due time, key]; `snapshots`
+ * [stream, shape]. Every write is flushed when it resolves; writes asked for together share a flush.
  */
 export const openLmdbBookkeeping = ({ folder }: Readonly<{ folder: string }>): Bookkeeping => {
-  const env = openEnvironment(folder, 'the bookkeeping', (message, cause) => new StoreUnavailable(message, { cause }));
+  const env = openEnvironment(
+    folder,
+    'the bookkeeping',
+    (message, cause) => new StoreUnavailable(message, { cause }),
+  );
   const checkpoints = env.strings<[string, string]>('checkpoints');
   const blockedById = env.strings<string>('blocked');
   const blockedIds = env.strings<[string, string]>('blockedIds');
@@ -22,14 +26,27 @@ export const openLmdbBookkeeping = ({ folder }: Readonly<{ folder: string }>): B
   const dueTimes = env.strings<[string, string, string]>('due');
   const snapshots = env.strings<[string, string]>('snapshots');
 
-  const headOf = (consumer: string, stream: string): { readonly number: number; readonly event: EventEnvelope } | undefined => {
-    for (const { key, value } of queues.getRange({ start: [consumer, stream, 0], end: [consumer, stream, Infinity], limit: 1 }))
+  const headOf = (
+    consumer: string,
+    stream: string,
+  ): { readonly number: number; readonly event: EventEnvelope } | undefined => {
+    for (const { key, value } of queues.getRange({
+      start: [consumer, stream, 0],
+      end: [consumer, stream, Infinity],
+      limit: 1,
+    }))
       return { number: key[2], event: JSON.parse(value) as EventEnvelope };
     return undefined;
   };
   const push = (consumer: string, stream: string, event: EventEnvelope): void => {
     let number = 1;
-    for (const [, , last] of queues.getKeys({ start: [consumer, stream, Infinity], end: [consumer, stream, 0], reverse: true, limit: 1 })) number = last + 1;
+    for (const [, , last] of queues.getKeys({
+      start: [consumer, stream, Infinity],
+      end: [consumer, stream, 0],
+      reverse: true,
+      limit: 1,
+    }))
+      number = last + 1;
     void queues.put([consumer, stream, number], JSON.stringify(event));
     void queued.put([consumer, stream, event.id], number);
   };
@@ -84,15 +101,25 @@ export const openLmdbBookkeeping = ({ folder }: Readonly<{ folder: string }>): B
         const blocked = blockedAt(id);
         if (!blocked) return undefined;
         const { consumer, stream } = blocked;
-        return { ...blocked, queued: queues.getKeysCount({ start: [consumer, stream, 0], end: [consumer, stream, Infinity] }) };
+        return {
+          ...blocked,
+          queued: queues.getKeysCount({ start: [consumer, stream, 0], end: [consumer, stream, Infinity] }),
+        };
       });
     },
     async findBlocked({ consumer, stream, type, state }, { after, limit }) {
       return env.read(() => {
         const items: Blocked[] = [];
-        for (const { value } of blockedById.getRange(after === undefined ? {} : { start: after, exclusiveStart: true })) {
+        for (const { value } of blockedById.getRange(
+          after === undefined ? {} : { start: after, exclusiveStart: true },
+        )) {
           const blocked = JSON.parse(value) as Blocked;
-          if ((consumer && blocked.consumer !== consumer) || (stream && blocked.stream !== stream) || (state && blocked.state !== state)) continue;
+          if (
+            (consumer && blocked.consumer !== consumer) ||
+            (stream && blocked.stream !== stream) ||
+            (state && blocked.state !== state)
+          )
+            continue;
           if (type && blocked.event.type !== type) continue;
           if (items.length === limit) return { items, next: items.at(-1)?.id ?? null };
           items.push(blocked);
@@ -116,7 +143,11 @@ export const openLmdbBookkeeping = ({ folder }: Readonly<{ folder: string }>): B
         void dueTimes.remove([schedule, before, key]);
       }),
     async due(schedule, now, limit) {
-      return env.read(() => [...dueTimes.getKeys({ start: [schedule, ''], end: [schedule, now, HIGHEST], limit })].map(([, dueAt, key]) => ({ key, dueAt })));
+      return env.read(() =>
+        [...dueTimes.getKeys({ start: [schedule, ''], end: [schedule, now, HIGHEST], limit })].map(
+          ([, dueAt, key]) => ({ key, dueAt }),
+        ),
+      );
     },
 
     async snapshot(stream, shape) {
@@ -125,7 +156,8 @@ export const openLmdbBookkeeping = ({ folder }: Readonly<{ folder: string }>): B
         return text === undefined ? undefined : (JSON.parse(text) as Snapshot);
       });
     },
-    saveSnapshot: (stream, shape, snapshot) => env.transaction(() => void snapshots.put([stream, shape], JSON.stringify(snapshot))),
+    saveSnapshot: (stream, shape, snapshot) =>
+      env.transaction(() => void snapshots.put([stream, shape], JSON.stringify(snapshot))),
 
     async close() {
       await env.close();

@@ -18,7 +18,10 @@ export type DataFolder = Readonly<{
   path: string;
   /** The absolute path of a subfolder, made by whoever opens it. */
   subfolder(name: string): string;
-  /** 32 bytes: `given` (64 hex digits or base64), else keys/master.key, made at the first start. Back that file up apart. */
+  /**
+   * 32 bytes: `given` (64 hex digits or base64), else keys/master.key, made at the first start. Back that
+   * file up apart.
+   */
   masterKey(given?: string): Buffer;
   /** 32 random bytes that stay the same, kept in keys/<name>.key. */
   secret(name: string): Buffer;
@@ -40,14 +43,23 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
 const explained = (path: string, error: unknown): DataFolderError => {
   if (error instanceof DataFolderError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
-  return new DataFolderError(`the data folder ${path} ${WHAT_TO_DO[code] ?? `cannot be used: ${message}`}`, { cause: error });
+  return new DataFolderError(`the data folder ${path} ${WHAT_TO_DO[code] ?? `cannot be used: ${message}`}`, {
+    cause: error,
+  });
 };
 
-/** 32 bytes written as 64 hex digits or as base64 (also base64url). Throws DataFolderError for anything else. */
+/**
+ * 32 bytes written as 64 hex digits or as base64 (also base64url). Throws DataFolderError for anything else.
+ */
 export const parseKey = (text: string, name: string): Buffer => {
   const trimmed = text.trim();
-  const key = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : /^[\w+/-]{43}=?$/.test(trimmed) ? Buffer.from(trimmed, 'base64') : undefined;
-  if (key?.length !== SECRET_BYTES) throw new DataFolderError(`${name} must be 32 bytes, as 64 hex digits or as base64`);
+  const key = /^[0-9a-f]{64}$/i.test(trimmed)
+    ? Buffer.from(trimmed, 'hex')
+    : /^[\w+/-]{43}=?$/.test(trimmed)
+      ? Buffer.from(trimmed, 'base64')
+      : undefined;
+  if (key?.length !== SECRET_BYTES)
+    throw new DataFolderError(`${name} must be 32 bytes, as 64 hex digits or as base64`);
   return key;
 };
 
@@ -60,19 +72,29 @@ const checkFormat = (path: string): boolean => {
   } catch {
     format = undefined;
   }
-  if (!Number.isInteger(format)) throw new DataFolderError(`the data folder ${path} has a format.json that cannot be read: restore it from a backup, or set DATA_DIR to another folder`);
+  if (!Number.isInteger(format))
+    throw new DataFolderError(
+      `the data folder ${path} has a format.json that cannot be read: restore it from a backup, or set DATA_DIR to another folder`,
+    );
   if ((format as number) > FORMAT)
-    throw new DataFolderError(`the data folder ${path} has format ${String(format)}, this version reads up to ${FORMAT}: start the version that wrote it, or a newer one`);
+    throw new DataFolderError(
+      `the data folder ${path} has format ${String(format)}, this version reads up to ${FORMAT}: start the version that wrote it, or a newer one`,
+    );
   return true;
 };
 
-const openOwner = (path: string) => open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
+const openOwner = (path: string) =>
+  open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
 
 const taken = async (path: string): Promise<OwnerLock> => {
   const root = openOwner(path);
   let lock: Awaited<ReturnType<typeof takeOwnership>>;
   try {
-    lock = await takeOwnership(path, root, root.openDB<string, string>({ name: 'owner', encoding: 'string' }));
+    lock = await takeOwnership(
+      path,
+      root,
+      root.openDB<string, string>({ name: 'owner', encoding: 'string' }),
+    );
   } catch (error) {
     await root.close();
     throw error;
@@ -82,14 +104,20 @@ const taken = async (path: string): Promise<OwnerLock> => {
     return { release: () => release().finally(() => root.close()) };
   }
   await root.close();
-  throw new DataFolderError(`the data folder ${path} is in use by the server with process id ${lock.pid}: stop that one, or set DATA_DIR to another folder`);
+  throw new DataFolderError(
+    `the data folder ${path} is in use by the server with process id ${lock.pid}: stop that one, or set DATA_DIR to another folder`,
+  );
 };
 
 /**
- * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. `lock`: this process serves the folder, and
- * no other may until it closes it or dies; scripts go without and may read and append beside a server.
+ * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. `lock`: this process
+ * serves the folder, and no other may until it closes it or dies; scripts go without and may read and append
+ * beside a server.
  */
-export const openDataFolder = async (path: string, { lock }: Readonly<{ lock: boolean }>): Promise<DataFolder> => {
+export const openDataFolder = async (
+  path: string,
+  { lock }: Readonly<{ lock: boolean }>,
+): Promise<DataFolder> => {
   const folder = resolve(path);
   const keys = join(folder, 'keys');
   let owned: OwnerLock | undefined;
@@ -108,7 +136,10 @@ export const openDataFolder = async (path: string, { lock }: Readonly<{ lock: bo
     const file = join(keys, `${name}.key`);
     try {
       mkdirSync(keys, { recursive: true, mode: 0o700 });
-      return parseKey(readOrMake(file, () => `${randomBytes(SECRET_BYTES).toString('hex')}\n`), file);
+      return parseKey(
+        readOrMake(file, () => `${randomBytes(SECRET_BYTES).toString('hex')}\n`),
+        file,
+      );
     } catch (error) {
       throw explained(folder, error);
     }

@@ -2,7 +2,18 @@ import { StoreUnavailable, type Appended, type EventStore } from '../../ports/ev
 import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
 import type { Clock } from '../../ports/system.ts';
 import { eventSignal, follow } from '../event-signal.ts';
-import { PAGE_BYTES, PAGE_EVENTS, PAGE_SCANNED, checkAppend, eventOf, numberOf, pageOf, positionAt, sameIds, textOf } from '../stored-event.ts';
+import {
+  PAGE_BYTES,
+  PAGE_EVENTS,
+  PAGE_SCANNED,
+  checkAppend,
+  eventOf,
+  numberOf,
+  pageOf,
+  positionAt,
+  sameIds,
+  textOf,
+} from '../stored-event.ts';
 import { openEnvironment } from './environment.ts';
 
 const BATCH_APPENDS = 1024;
@@ -19,20 +30,33 @@ type Waiting = Readonly<{
   resolve(appended: Appended): void;
   reject(error: unknown): void;
 }>;
-type Plan = Readonly<{ writes: readonly Readonly<{ append: Waiting; position: number }>[]; answers: ReadonlyMap<Waiting, Appended>; first: number; last: number }>;
+type Plan = Readonly<{
+  writes: readonly Readonly<{ append: Waiting; position: number }>[];
+  answers: ReadonlyMap<Waiting, Appended>;
+  first: number;
+  last: number;
+}>;
 
 /**
  * Events in an LMDB environment: `events` holds position → text, `streams` [stream, revision] → position.
  *
- * Appends that come while a commit is under way share the next one: one transaction, one flush. Expectations are checked
- * against the last commit on this thread, then everything is written on lmdb's thread, if the position that comes next is
- * still free there; when another process took it meanwhile, they are checked again under the write lock.
+ * Appends that come while a commit is under way share the next one: one transaction, one flush. Expectations
+ * are checked against the last commit on this thread, then everything is written on lmdb's thread, if the
+ * position that comes next is still free there; when another process took it meanwhile, they are checked
+ * again under the write lock.
  *
- * `readAll` and `subscribe` hand out only what is on disk, so that no checkpoint ever lies ahead of the store after a power cut.
- * `clock` paces the look for other processes' appends while anybody subscribes.
+ * `readAll` and `subscribe` hand out only what is on disk, so that no checkpoint ever lies ahead of the store
+ * after a power cut. `clock` paces the look for other processes' appends while anybody subscribes.
  */
-export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string; clock: Clock }>): EventStore => {
-  const env = openEnvironment(folder, 'the event store', (message, cause) => new StoreUnavailable(message, { cause }));
+export const openLmdbEventStore = ({
+  folder,
+  clock,
+}: Readonly<{ folder: string; clock: Clock }>): EventStore => {
+  const env = openEnvironment(
+    folder,
+    'the event store',
+    (message, cause) => new StoreUnavailable(message, { cause }),
+  );
   const events = env.strings<number>('events');
   const streams = env.numbers<[string, number]>('streams');
   const ring = eventSignal();
@@ -48,7 +72,13 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
     return 0;
   };
   const lastRevision = (stream: string): number | undefined => {
-    for (const [, revision] of streams.getKeys({ start: [stream, LAST_REVISION], end: [stream, -1], reverse: true, limit: 1 })) return revision;
+    for (const [, revision] of streams.getKeys({
+      start: [stream, LAST_REVISION],
+      end: [stream, -1],
+      reverse: true,
+      limit: 1,
+    }))
+      return revision;
     return undefined;
   };
   const idAt = (stream: string, revision: number): string | undefined => {
@@ -58,10 +88,18 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
 
   /** The answer that needs no write: done before, or a conflict. Undefined when the events can be stored. */
   const answered = ({ stream, first, events: given }: Waiting): Appended | undefined => {
-    if (!streams.doesExist([stream, first]) && (first === 0 || streams.doesExist([stream, first - 1]))) return undefined;
+    if (!streams.doesExist([stream, first]) && (first === 0 || streams.doesExist([stream, first - 1])))
+      return undefined;
     const last = first + given.length - 1;
     const position = streams.get([stream, last]);
-    if (position !== undefined && sameIds(given.map((_, i) => idAt(stream, first + i)), given)) return { ok: true, revision: last, position: positionAt(position) };
+    if (
+      position !== undefined &&
+      sameIds(
+        given.map((_, i) => idAt(stream, first + i)),
+        given,
+      )
+    )
+      return { ok: true, revision: last, position: positionAt(position) };
     return { ok: false, actual: lastRevision(stream) ?? 'none' };
   };
 
@@ -78,7 +116,11 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
       }
       writes.push({ append, position: next });
       next += append.texts.length;
-      answers.set(append, { ok: true, revision: append.first + append.texts.length - 1, position: positionAt(next - 1) });
+      answers.set(append, {
+        ok: true,
+        revision: append.first + append.texts.length - 1,
+        position: positionAt(next - 1),
+      });
     }
     return { writes, answers, first, last: next - 1 };
   };
@@ -92,7 +134,8 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
   const stored = async (batch: readonly Waiting[]): Promise<Plan> => {
     const plan = env.read(() => planned(batch));
     writingFrom = plan.first;
-    if (plan.writes.length === 0 || (await env.writeIfAbsent(events, plan.first, () => write(plan)))) return plan;
+    if (plan.writes.length === 0 || (await env.writeIfAbsent(events, plan.first, () => write(plan))))
+      return plan;
     return env.transaction(() => {
       const again = planned(batch);
       writingFrom = again.first;
@@ -114,7 +157,9 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
     const names = new Set<string>();
     let characters = 0;
     for (const append of queue) {
-      const fits = batch.length === 0 || (batch.length < BATCH_APPENDS && characters + append.characters <= BATCH_CHARACTERS);
+      const fits =
+        batch.length === 0 ||
+        (batch.length < BATCH_APPENDS && characters + append.characters <= BATCH_CHARACTERS);
       if (!fits || names.has(append.stream)) {
         left.push(append);
       } else {
@@ -132,8 +177,14 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
       try {
         const plan = await stored(batch);
         const found = batch.map((append) => plan.answers.get(append)!);
-        // What was there before may have been written by a process, or a commit, whose flush is not known to have succeeded.
-        const before = Math.max(0, ...found.map((answer) => (answer.ok ? numberOf(answer.position) : 0)).filter((position) => position < plan.first));
+        // What was there before may have been written by a process, or a commit, whose flush is not known to
+        // have succeeded.
+        const before = Math.max(
+          0,
+          ...found
+            .map((answer) => (answer.ok ? numberOf(answer.position) : 0))
+            .filter((position) => position < plan.first),
+        );
         if (plan.writes.length > 0) durable = Math.max(durable, plan.last);
         else await isOnDisk(before);
         for (const [i, append] of batch.entries()) append.resolve(found[i]!);
@@ -150,17 +201,29 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
   const readAll: EventStore['readAll'] = async (after, options = {}) => {
     const page = env.read(() => {
       const last = Math.min(lastPosition(), writingFrom - 1);
-      return pageOf(events.getRange({ start: numberOf(after) + 1, limit: PAGE_SCANNED + 1 }), after, last, options);
+      return pageOf(
+        events.getRange({ start: numberOf(after) + 1, limit: PAGE_SCANNED + 1 }),
+        after,
+        last,
+        options,
+      );
     });
     await isOnDisk(numberOf(page.scanned));
     return page;
   };
 
-  /** One page of a stream, `at` inclusive, in steps of +1 or -1; what is read is bounded, no transaction outlives the call. */
+  /**
+   * One page of a stream, `at` inclusive, in steps of +1 or -1; what is read is bounded, no transaction
+   * outlives the call.
+   */
   const streamPage = (stream: string, at: number, step: 1 | -1, limit: number): EventEnvelope[] => {
     const page: EventEnvelope[] = [];
     let characters = 0;
-    for (let revision = at; revision >= 0 && page.length < limit && characters < PAGE_BYTES; revision += step) {
+    for (
+      let revision = at;
+      revision >= 0 && page.length < limit && characters < PAGE_BYTES;
+      revision += step
+    ) {
       const position = streams.get([stream, revision]);
       if (position === undefined) break;
       const text = events.get(position)!;
@@ -184,11 +247,16 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
       seen = last;
     }
   };
-  async function* subscribed(...[after, options]: Parameters<EventStore['subscribe']>): AsyncGenerator<Awaited<ReturnType<EventStore['readAll']>>> {
+  async function* subscribed(
+    ...[after, options]: Parameters<EventStore['subscribe']>
+  ): AsyncGenerator<Awaited<ReturnType<EventStore['readAll']>>> {
     subscribers += 1;
     if (!polling) void poll(AbortSignal.any([(polling = new AbortController()).signal, closing.signal]));
     try {
-      yield* follow(readAll, ring, after, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) });
+      yield* follow(readAll, ring, after, {
+        ...options,
+        signal: AbortSignal.any([options.signal, closing.signal]),
+      });
     } finally {
       subscribers -= 1;
       if (subscribers === 0) {
@@ -213,8 +281,11 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
 
     async *readStream(stream, { from, limit = Infinity, direction = 'forward' } = {}) {
       const step = direction === 'forward' ? 1 : -1;
-      let at = direction === 'forward' ? (from ?? 0) : env.read(() => Math.min(from ?? Infinity, lastRevision(stream) ?? -1));
-      for (let left = limit; left > 0; ) {
+      let at =
+        direction === 'forward'
+          ? (from ?? 0)
+          : env.read(() => Math.min(from ?? Infinity, lastRevision(stream) ?? -1));
+      for (let left = limit; left > 0;) {
         const size = Math.min(left, PAGE_EVENTS);
         const page = env.read(() => streamPage(stream, at, step, size));
         yield* page;
@@ -233,7 +304,10 @@ export const openLmdbEventStore = ({ folder, clock }: Readonly<{ folder: string;
       return last === 0 ? undefined : positionAt(last);
     },
 
-    /** By halves, since events are recorded in the order of their positions; where a clock went back it may stop among the events of that hour. */
+    /**
+     * By halves, since events are recorded in the order of their positions; where a clock went back it may
+     * stop among the events of that hour.
+     */
     async before(time) {
       const until = Date.parse(time);
       const found = env.read(() => {

@@ -1,5 +1,14 @@
 /** Small files that must be whole or absent, whatever happens to the machine. */
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 
@@ -41,7 +50,10 @@ export const writeWhole = (path: string, text: string, mode = 0o644): void => {
   syncFolder(dirname(path));
 };
 
-/** The text of `path`; made durably with `text()` and mode 0600 when it is missing. Of two processes that make it, both get the same. */
+/**
+ * The text of `path`; made durably with `text()` and mode 0600 when it is missing. Of two processes that make
+ * it, both get the same.
+ */
 export const readOrMake = (path: string, text: () => string): string => {
   const there = readIfThere(path);
   if (there !== undefined) return there;
@@ -67,4 +79,5 @@ export const readIfThere = (path: string): string | undefined => {
 };
 
 /** Throws when 64 KiB more cannot be written durably into `folder`; leaves nothing behind. */
-export const probeWrite = (folder: string): void => rmSync(writeBeside(`${folder}/probe`, ' '.repeat(65_536), PRIVATE));
+export const probeWrite = (folder: string): void =>
+  rmSync(writeBeside(`${folder}/probe`, ' '.repeat(65_536), PRIVATE));

@@ -28,7 +28,9 @@ const alive = (socket: string): Promise<boolean> =>
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
   });
 const listen = (path: string): Promise<Server> =>
   new Promise((resolve, reject) => {
@@ -44,10 +46,15 @@ export const isOwned = async (records: Database<string, string>): Promise<boolea
 };
 
 /**
- * Makes this process the owner of `folder`, or resolves with the owner that lives. `records` keeps who it is: it is taken over
- * only from the very record whose socket was found dead, inside a transaction, so that one of several starters wins.
+ * Makes this process the owner of `folder`, or resolves with the owner that lives. `records` keeps who it is:
+ * it is taken over only from the very record whose socket was found dead, inside a transaction, so that one
+ * of several starters wins.
  */
-export const takeOwnership = async (folder: string, root: RootDatabase<string, string>, records: Database<string, string>): Promise<OwnerLock | Owner> => {
+export const takeOwnership = async (
+  folder: string,
+  root: RootDatabase<string, string>,
+  records: Database<string, string>,
+): Promise<OwnerLock | Owner> => {
   const socket = socketPath(folder);
   const server = await listen(socket);
   const mine = JSON.stringify({ pid: process.pid, socket } satisfies Owner);

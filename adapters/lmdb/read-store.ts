@@ -1,12 +1,31 @@
 import type { Key } from 'lmdb';
 import type { Position } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import type { Activation, Build, Found, ReadStore, Row, Scan, Scanned, View } from '../../ports/read-store.ts';
+import type {
+  Activation,
+  Build,
+  Found,
+  ReadStore,
+  Row,
+  Scan,
+  Scanned,
+  View,
+} from '../../ports/read-store.ts';
 import { cursorOf, placeOf, type Place } from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { watchers } from '../watchers.ts';
 import { openEnvironment } from './environment.ts';
-import { NOTHING, checkRow, docOf, entryOf, headOf, keysLacking, placeIn, textOf, utf8Encoder } from './view-rows.ts';
+import {
+  NOTHING,
+  checkRow,
+  docOf,
+  entryOf,
+  headOf,
+  keysLacking,
+  placeIn,
+  textOf,
+  utf8Encoder,
+} from './view-rows.ts';
 
 const DROP_KEYS = 5_000;
 /** How many rows a commit prepares before it lets this thread's other work go on. */
@@ -17,27 +36,40 @@ const HIGHEST = '\u{10FFFF}';
 const DROPPING = 'dropping';
 const DROPPED = 'dropped';
 
-/** What a commit does with one row. `before`: the keys of the row that is there (undefined: none is); `bytes`: its text (undefined: it goes). */
-type Change = Readonly<{ id: string; before: Row['keys'] | undefined; now: Row['keys']; bytes: Uint8Array | undefined }>;
+/**
+ * What a commit does with one row. `before`: the keys of the row that is there (undefined: none is); `bytes`:
+ * its text (undefined: it goes).
+ */
+type Change = Readonly<{
+  id: string;
+  before: Row['keys'] | undefined;
+  now: Row['keys'];
+  bytes: Uint8Array | undefined;
+}>;
 
 /**
- * Views in an LMDB environment: `docs` holds [view, id] → the row's text, `entries` [view, index, ...key, END, id], `checkpoints`
- * view → position, `activations` name → which build readers see.
+ * Views in an LMDB environment: `docs` holds [view, id] → the row's text, `entries` [view, index, ...key,
+ * END, id], `checkpoints` view → position, `activations` name → which build readers see.
  *
- * A commit is one transaction, flushed when it resolves. The version of the checkpoint is read first, then the keys of the rows
- * that the commit replaces, and everything is written on lmdb's own thread if the checkpoint still has that version: whoever
- * changes a row changes the checkpoint as well, so the rows are then what was read. Versions count up for ever, also when a
- * build is dropped and its name used again.
+ * A commit is one transaction, flushed when it resolves. The version of the checkpoint is read first, then
+ * the keys of the rows that the commit replaces, and everything is written on lmdb's own thread if the
+ * checkpoint still has that version: whoever changes a row changes the checkpoint as well, so the rows are
+ * then what was read. Versions count up for ever, also when a build is dropped and its name used again.
  */
 export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): ReadStore => {
-  const env = openEnvironment(folder, 'the read store', (message, cause) => new StoreUnavailable(message, { cause }));
+  const env = openEnvironment(
+    folder,
+    'the read store',
+    (message, cause) => new StoreUnavailable(message, { cause }),
+  );
   const docs = env.texts<[string, string]>('docs');
   const entries = env.texts<Key[]>('entries');
   const checkpoints = env.versioned<string>('checkpoints');
   const activations = env.strings<string>('activations');
   const watched = watchers();
 
-  const isPosition = (mark: string | undefined): mark is Position => mark !== undefined && mark !== DROPPING && mark !== DROPPED;
+  const isPosition = (mark: string | undefined): mark is Position =>
+    mark !== undefined && mark !== DROPPING && mark !== DROPPED;
   const checkpointOf = (view: View): Position | undefined => {
     const mark = checkpoints.get(view);
     return isPosition(mark) ? mark : undefined;
@@ -47,7 +79,10 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
     return text === undefined ? undefined : (JSON.parse(text) as Activation);
   };
 
-  /** Takes the rest of a dropped build away, in commits that are small beside other views'; a kill leaves the rest to the next call. */
+  /**
+   * Takes the rest of a dropped build away, in commits that are small beside other views'; a kill leaves the
+   * rest to the next call.
+   */
   const cleared = async (view: View): Promise<void> => {
     for (;;) {
       const left = env.read(() => {
@@ -61,7 +96,8 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
       await env.writeIfVersion(checkpoints, view, version, () => {
         for (const key of keys) void entries.remove(key);
         for (const id of ids) void docs.remove(id);
-        if (keys.length < DROP_KEYS && ids.length < DROP_KEYS) void checkpoints.put(view, DROPPED, version + 1);
+        if (keys.length < DROP_KEYS && ids.length < DROP_KEYS)
+          void checkpoints.put(view, DROPPED, version + 1);
       });
     }
   };
@@ -70,9 +106,14 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
     checkRow(view, row);
     const text = docs.get([view, row.id]);
     const before = text === undefined ? undefined : headOf(text).keys;
-    return row.doc === null ? { id: row.id, before, now: {}, bytes: undefined } : { id: row.id, before, now: row.keys, bytes: encoded(textOf(row)) };
+    return row.doc === null
+      ? { id: row.id, before, now: {}, bytes: undefined }
+      : { id: row.id, before, now: row.keys, bytes: encoded(textOf(row)) };
   };
-  /** Index by index and then the rows, each in the order of the ids: writes that land near each other are several times faster. */
+  /**
+   * Index by index and then the rows, each in the order of the ids: writes that land near each other are
+   * several times faster.
+   */
   const write = (view: View, changes: readonly Change[]): void => {
     const indexes = new Set<string>();
     for (const { before, now } of changes) {
@@ -81,8 +122,10 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
     }
     for (const index of indexes)
       for (const { id, before, now } of changes) {
-        for (const key of keysLacking(before?.[index], now[index])) void entries.remove(entryOf(view, index, { key, id }));
-        for (const key of keysLacking(now[index], before?.[index])) void entries.put(entryOf(view, index, { key, id }), NOTHING);
+        for (const key of keysLacking(before?.[index], now[index]))
+          void entries.remove(entryOf(view, index, { key, id }));
+        for (const key of keysLacking(now[index], before?.[index]))
+          void entries.put(entryOf(view, index, { key, id }), NOTHING);
       }
     for (const { id, before, bytes } of changes)
       if (bytes) void docs.put([view, id], bytes);
@@ -97,10 +140,14 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
       });
     },
 
-    async find<D>(view: View, { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
+    async find<D>(
+      view: View,
+      { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1],
+    ): Promise<Found<D>> {
       const all: Key[] = [view, index, ...prefix];
       const behind = after === undefined ? undefined : placeOf(after, prefix);
-      // No stored key equals a bound, since every one goes on with END and an id: inclusive and exclusive are the same.
+      // No stored key equals a bound, since every one goes on with END and an id: inclusive and exclusive are
+      // the same.
       let low: Key[] = from === undefined ? all : [...all, from];
       let high: Key[] = to === undefined ? [...all, HIGHEST] : [...all, to];
       if (behind) {
@@ -115,7 +162,11 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
           const place = placeIn(entry);
           if (cursorOf(place) !== after) places.push(place);
         }
-        const found = places.slice(0, limit).map((place) => ({ id: place.id, doc: docOf<D>(docs.get([view, place.id])!), cursor: cursorOf(place) }));
+        const found = places.slice(0, limit).map((place) => ({
+          id: place.id,
+          doc: docOf<D>(docs.get([view, place.id])!),
+          cursor: cursorOf(place),
+        }));
         return { rows: found, next: places.length > limit ? (found.at(-1)?.cursor ?? null) : null };
       });
     },
@@ -125,9 +176,17 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
       const end: Key[] = to === undefined ? [view, HIGHEST] : [view, to];
       return env.read(() => {
         const range = { start, end, exclusiveStart: true, inclusiveEnd: true, limit: limit + 1 } as object;
-        const found = [...docs.getRange(range)].map(({ key: [, id], value }): Row<D> => ({ id, doc: docOf<D>(value), ...headOf(value) }));
+        const found = [...docs.getRange(range)].map(({ key: [, id], value }): Row<D> => ({
+          id,
+          doc: docOf<D>(value),
+          ...headOf(value),
+        }));
         const rows = found.slice(0, limit);
-        return { rows, next: found.length > limit ? (rows.at(-1)?.id ?? null) : null, checkpoint: checkpointOf(view) };
+        return {
+          rows,
+          next: found.length > limit ? (rows.at(-1)?.id ?? null) : null,
+          checkpoint: checkpointOf(view),
+        };
       });
     },
 
@@ -139,12 +198,16 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
       if (from === undefined) await cleared(view); // of a drop that was cut short
       const found = env.read(() => checkpoints.getEntry(view));
       if ((found?.value ?? DROPPED) !== (from ?? DROPPED)) return 'stale';
-      const rows = [...new Map(given.map((row) => [row.id, row])).values()].sort((a, b) => (a.id < b.id ? -1 : 1)); // the last of an id counts
+      const rows = [...new Map(given.map((row) => [row.id, row])).values()].sort((a, b) =>
+        a.id < b.id ? -1 : 1,
+      ); // the last of an id counts
       const encoded = utf8Encoder();
       const changes: Change[] = [];
       for (let at = 0; at < rows.length; at += PREPARED_ROWS) {
         if (at > 0) await new Promise(setImmediate);
-        changes.push(...env.read(() => rows.slice(at, at + PREPARED_ROWS).map((row) => changing(view, row, encoded))));
+        changes.push(
+          ...env.read(() => rows.slice(at, at + PREPARED_ROWS).map((row) => changing(view, row, encoded))),
+        );
       }
       const committed = await env.writeIfVersion(checkpoints, view, found?.version, () => {
         write(view, changes);
@@ -172,7 +235,9 @@ export const openLmdbReadStore = ({ folder }: Readonly<{ folder: string }>): Rea
     async builds(name) {
       return env.read(() => {
         const marks = [...checkpoints.getRange({ start: `${name}@`, end: `${name}@${HIGHEST}` })];
-        return marks.flatMap(({ key, value }): Build[] => (isPosition(value) ? [{ view: key, checkpoint: value }] : []));
+        return marks.flatMap(({ key, value }): Build[] =>
+          isPosition(value) ? [{ view: key, checkpoint: value }] : [],
+        );
       });
     },
     async drop(view) {

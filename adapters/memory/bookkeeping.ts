@@ -13,7 +13,8 @@ export const memoryBookkeeping = (): Bookkeeping => {
   const schedules = new Map<string, Map<string, string>>();
   const snapshots = new Map<string, Snapshot>();
   let closed = false;
-  const queueOf = (consumer: string, stream: string): EventEnvelope[] => queues.get(keyOf(consumer, stream)) ?? [];
+  const queueOf = (consumer: string, stream: string): EventEnvelope[] =>
+    queues.get(keyOf(consumer, stream)) ?? [];
   const push = (consumer: string, stream: string, event: EventEnvelope): void => {
     queues.set(keyOf(consumer, stream), [...queueOf(consumer, stream), copyOf(event)]);
   };
@@ -36,7 +37,8 @@ export const memoryBookkeeping = (): Bookkeeping => {
     async block(blocked) {
       open();
       blockedById.set(blocked.id, copyOf(blocked));
-      if (queueOf(blocked.consumer, blocked.stream).length === 0) push(blocked.consumer, blocked.stream, blocked.event);
+      if (queueOf(blocked.consumer, blocked.stream).length === 0)
+        push(blocked.consumer, blocked.stream, blocked.event);
     },
     async enqueue(consumer, stream, event) {
       open();
@@ -53,7 +55,8 @@ export const memoryBookkeeping = (): Bookkeeping => {
       queues.set(keyOf(consumer, stream), rest);
       if (rest.length > 0) return 'more';
       queues.delete(keyOf(consumer, stream));
-      for (const [id, blocked] of blockedById) if (blocked.consumer === consumer && blocked.stream === stream) blockedById.delete(id);
+      for (const [id, blocked] of blockedById)
+        if (blocked.consumer === consumer && blocked.stream === stream) blockedById.delete(id);
       return 'empty';
     },
     async blocked(id) {
@@ -65,7 +68,13 @@ export const memoryBookkeeping = (): Bookkeeping => {
       open();
       const items = [...blockedById.values()]
         .filter((b) => b.id > after)
-        .filter((b) => (!consumer || b.consumer === consumer) && (!stream || b.stream === stream) && (!type || b.event.type === type) && (!state || b.state === state))
+        .filter(
+          (b) =>
+            (!consumer || b.consumer === consumer) &&
+            (!stream || b.stream === stream) &&
+            (!type || b.event.type === type) &&
+            (!state || b.state === state),
+        )
         .sort((a, b) => (a.id < b.id ? -1 : 1));
       const page = items.slice(0, limit);
       return { items: copyOf(page), next: items.length > limit ? (page.at(-1)?.id ?? null) : null };
@@ -81,7 +90,9 @@ export const memoryBookkeeping = (): Bookkeeping => {
     },
     async due(schedule, now, limit) {
       open();
-      const due = [...(schedules.get(schedule) ?? [])].map(([key, dueAt]) => ({ key, dueAt })).filter(({ dueAt }) => dueAt <= now);
+      const due = [...(schedules.get(schedule) ?? [])]
+        .map(([key, dueAt]) => ({ key, dueAt }))
+        .filter(({ dueAt }) => dueAt <= now);
       return due.sort((a, b) => (keyOf(a.dueAt, a.key) < keyOf(b.dueAt, b.key) ? -1 : 1)).slice(0, limit);
     },
 

@@ -33,7 +33,14 @@ export const memoryEventStore = (): EventStore => {
       if (positions.length !== first) {
         const stored = positions.slice(first, last + 1);
         const position = stored.at(-1);
-        if (position !== undefined && sameIds(stored.map((n) => at(n).id), events)) return { ok: true, revision: last, position: positionAt(position) };
+        if (
+          position !== undefined &&
+          sameIds(
+            stored.map((n) => at(n).id),
+            events,
+          )
+        )
+          return { ok: true, revision: last, position: positionAt(position) };
         return { ok: false, actual: positions.length === 0 ? 'none' : positions.length - 1 };
       }
       const added = events.map((event, i) => textOf(stream, first + i, event));
@@ -48,11 +55,13 @@ export const memoryEventStore = (): EventStore => {
       const positions = streams.get(stream) ?? [];
       const step = direction === 'forward' ? 1 : -1;
       const start = direction === 'forward' ? (from ?? 0) : Math.min(from ?? Infinity, positions.length - 1);
-      for (let i = start, n = 0; i >= 0 && i < positions.length && n < limit; i += step, n++) yield at(positions[i]!);
+      for (let i = start, n = 0; i >= 0 && i < positions.length && n < limit; i += step, n++)
+        yield at(positions[i]!);
     },
 
     readAll,
-    subscribe: (after, options) => follow(readAll, ring, after, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) }),
+    subscribe: (after, options) =>
+      follow(readAll, ring, after, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) }),
 
     async tail() {
       open();
@@ -62,7 +71,8 @@ export const memoryEventStore = (): EventStore => {
     async before(time) {
       open();
       let last = 0;
-      for (let n = 1; n <= texts.length; n++) if (Date.parse(at(n).meta.recordedAt) < Date.parse(time)) last = n;
+      for (let n = 1; n <= texts.length; n++)
+        if (Date.parse(at(n).meta.recordedAt) < Date.parse(time)) last = n;
       return last === 0 ? undefined : positionAt(last);
     },
 

@@ -1,6 +1,16 @@
 import type { Position } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import type { Activation, Build, Found, KeyPart, ReadStore, Row, Scan, Scanned, View } from '../../ports/read-store.ts';
+import type {
+  Activation,
+  Build,
+  Found,
+  KeyPart,
+  ReadStore,
+  Row,
+  Scan,
+  Scanned,
+  View,
+} from '../../ports/read-store.ts';
 import { comparePart, comparePlace, cursorOf, placeOf, startsWith, type Place } from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { watchers } from '../watchers.ts';
@@ -25,27 +35,50 @@ export const memoryReadStore = (): ReadStore => {
       return row && (JSON.parse(row.text) as D);
     },
 
-    async find<D>(view: View, { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
+    async find<D>(
+      view: View,
+      { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1],
+    ): Promise<Found<D>> {
       const behind = after === undefined ? undefined : placeOf(after, prefix);
       const sign = descending ? -1 : 1;
       const within = (next: KeyPart | undefined): boolean =>
-        (from === undefined || (next !== undefined && comparePart(next, from) >= 0)) && (to === undefined || next === undefined || comparePart(next, to) < 0);
+        (from === undefined || (next !== undefined && comparePart(next, from) >= 0)) &&
+        (to === undefined || next === undefined || comparePart(next, to) < 0);
       const places: Place[] = [];
       for (const [id, { keys }] of rowsOf(view))
         for (const key of keys[index] ?? [])
-          if (startsWith(key, prefix) && within(key[prefix.length]) && (!behind || sign * comparePlace({ key, id }, behind) > 0)) places.push({ key, id });
+          if (
+            startsWith(key, prefix) &&
+            within(key[prefix.length]) &&
+            (!behind || sign * comparePlace({ key, id }, behind) > 0)
+          )
+            places.push({ key, id });
       places.sort((a, b) => sign * comparePlace(a, b));
-      const rows = places.slice(0, limit).map((place) => ({ id: place.id, doc: JSON.parse(rowsOf(view).get(place.id)!.text) as D, cursor: cursorOf(place) }));
+      const rows = places.slice(0, limit).map((place) => ({
+        id: place.id,
+        doc: JSON.parse(rowsOf(view).get(place.id)!.text) as D,
+        cursor: cursorOf(place),
+      }));
       return { rows, next: places.length > limit ? (rows.at(-1)?.cursor ?? null) : null };
     },
 
     async scan<D>(view: View, { after, to, limit }: Scan): Promise<Scanned<D>> {
-      const ids = [...rowsOf(view).keys()].filter((id) => (after === undefined || comparePart(id, after) > 0) && (to === undefined || comparePart(id, to) <= 0)).sort(comparePart);
+      const ids = [...rowsOf(view).keys()]
+        .filter(
+          (id) =>
+            (after === undefined || comparePart(id, after) > 0) &&
+            (to === undefined || comparePart(id, to) <= 0),
+        )
+        .sort(comparePart);
       const rows = ids.slice(0, limit).map((id): Row<D> => {
         const { text, keys, at } = rowsOf(view).get(id)!;
         return { id, doc: JSON.parse(text) as D, keys, at };
       });
-      return { rows, next: ids.length > limit ? (rows.at(-1)?.id ?? null) : null, checkpoint: checkpoints.get(view) };
+      return {
+        rows,
+        next: ids.length > limit ? (rows.at(-1)?.id ?? null) : null,
+        checkpoint: checkpoints.get(view),
+      };
     },
 
     async checkpoint(view) {
@@ -75,14 +108,21 @@ export const memoryReadStore = (): ReadStore => {
     async activate(name, view) {
       rowsOf(view);
       const current = activeOf.get(name);
-      const next = activationOf(current, view, checkpoints.get(view), current && checkpoints.get(current.view));
+      const next = activationOf(
+        current,
+        view,
+        checkpoints.get(view),
+        current && checkpoints.get(current.view),
+      );
       if (next === 'behind') return 'behind';
       activeOf.set(name, next);
       return 'activated';
     },
     async builds(name) {
       rowsOf('');
-      return [...checkpoints].filter(([view]) => nameOf(view) === name).map(([view, checkpoint]): Build => ({ view, checkpoint }));
+      return [...checkpoints]
+        .filter(([view]) => nameOf(view) === name)
+        .map(([view, checkpoint]): Build => ({ view, checkpoint }));
     },
     async drop(view) {
       rowsOf(view);

@@ -1,8 +1,14 @@
 import { VaultUnavailable, type Vault } from '../../ports/vault.ts';
 import { keyVault, type RandomBytes } from '../vault-crypto.ts';
 
-/** A vault whose keys go with the process. `random` is for simulations that must repeat; real keys need the default. */
-export const memoryVault = ({ masterKey = Buffer.alloc(32), random }: Readonly<{ masterKey?: Buffer; random?: RandomBytes }> = {}): Vault => {
+/**
+ * A vault whose keys go with the process. `random` is for simulations that must repeat; real keys need the
+ * default.
+ */
+export const memoryVault = ({
+  masterKey = Buffer.alloc(32),
+  random,
+}: Readonly<{ masterKey?: Buffer; random?: RandomBytes }> = {}): Vault => {
   const keys = new Map<string, string>();
   let closed = false;
   const open = (): void => {

@@ -1,4 +1,7 @@
-/** The books of the simulated payment provider: on disk, shared by processes, each call decided and recorded in one transaction. */
+/**
+ * The books of the simulated payment provider: on disk, shared by processes, each call decided and recorded
+ * in one transaction.
+ */
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,8 +12,8 @@ import { asOutage, pages } from './unreliable.ts';
 export type PaymentKind = 'authorize' | 'capture' | 'void' | 'refund';
 
 /**
- * One call and what came of it. `acted`: money was held, taken, let go or given back; a decline, a failure and a void of
- * what was already void did nothing. `amountMinor` of a void is what it let go.
+ * One call and what came of it. `acted`: money was held, taken, let go or given back; a decline, a failure
+ * and a void of what was already void did nothing. `amountMinor` of a void is what it let go.
  */
 export type PaymentRecord = Readonly<{
   key: string;
@@ -23,7 +26,10 @@ export type PaymentRecord = Readonly<{
   /** ISO 8601. */
   at: string;
   acted: boolean;
-  /** `authorized`, `declined`, `captured`, `failed`, … as answered; `abandoned` for a key that was given up before its call came. */
+  /**
+   * `authorized`, `declined`, `captured`, `failed`, … as answered; `abandoned` for a key that was given up
+   * before its call came.
+   */
   outcome: string;
 }>;
 
@@ -46,9 +52,19 @@ export type HeldAuthorization = Readonly<{
   expiresAt: string;
   captureFails: boolean;
 }>;
-export type TakenCapture = Readonly<{ captureId: string; authorizationId: string; orderId: string; currency: string; amountMinor: number; refundedMinor: number }>;
+export type TakenCapture = Readonly<{
+  captureId: string;
+  authorizationId: string;
+  orderId: string;
+  currency: string;
+  amountMinor: number;
+  refundedMinor: number;
+}>;
 
-/** What a decision may read and write; it runs inside the transaction, after all that other processes have done. */
+/**
+ * What a decision may read and write; it runs inside the transaction, after all that other processes have
+ * done.
+ */
 export type Books = Readonly<{
   authorization(id: string): HeldAuthorization | undefined;
   capture(id: string): TakenCapture | undefined;
@@ -57,16 +73,26 @@ export type Books = Readonly<{
 }>;
 
 type Entry<R> = Readonly<{ record: PaymentRecord; fingerprint: string; result: R }>;
-export type Decided<R> = Readonly<{ result: R; record: Omit<PaymentRecord, 'key' | 'kind' | 'orderId' | 'at' | 'outcome'> }>;
+export type Decided<R> = Readonly<{
+  result: R;
+  record: Omit<PaymentRecord, 'key' | 'kind' | 'orderId' | 'at' | 'outcome'>;
+}>;
 /** `parameters`: what makes it the same call when its key comes again, beside kind and order. */
-export type Call = Readonly<{ key: string; kind: PaymentKind; orderId: string; parameters: readonly (string | number | null)[] }>;
+export type Call = Readonly<{
+  key: string;
+  kind: PaymentKind;
+  orderId: string;
+  parameters: readonly (string | number | null)[];
+}>;
 
 /** The provider's own ids follow from the caller's key, so that a ledger can be read beside the events. */
-export const derivedId = (prefix: string, key: string): string => `${prefix}_${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
+export const derivedId = (prefix: string, key: string): string =>
+  `${prefix}_${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
 
 /** Stands for any authorization of the order, whatever its amount or card. */
 const givenUp = (orderId: string): string => JSON.stringify(['authorize', orderId]);
-const otherCall = (key: string): OutsideError => new OutsideError(`the key ${key} was used for another call`, { retriable: false, outcome: 'none' });
+const otherCall = (key: string): OutsideError =>
+  new OutsideError(`the key ${key} was used for another call`, { retriable: false, outcome: 'none' });
 
 /** Opens the books in an LMDB environment of their own under `folder`. */
 export const openLedger = (folder: string, provider: string) => {
@@ -81,21 +107,35 @@ export const openLedger = (folder: string, provider: string) => {
   const books: Books = {
     authorization: (id) => authorizations.get(id),
     capture: (id) => captures.get(id),
-    saveAuthorization: (authorization) => void authorizations.put(authorization.authorizationId, authorization),
+    saveAuthorization: (authorization) =>
+      void authorizations.put(authorization.authorizationId, authorization),
     saveCapture: (capture) => void captures.put(capture.captureId, capture),
   };
 
-  /** The recorded result of the call's key, or what `decide` says, recorded. Throws OutsideError for a key of another call. */
-  const once = <R extends Readonly<{ outcome: string }>>(call: Call, now: Date, decide: (books: Books) => Decided<R>): Promise<R> => {
+  /**
+   * The recorded result of the call's key, or what `decide` says, recorded. Throws OutsideError for a key of
+   * another call.
+   */
+  const once = <R extends Readonly<{ outcome: string }>>(
+    call: Call,
+    now: Date,
+    decide: (books: Books) => Decided<R>,
+  ): Promise<R> => {
     const fingerprint = JSON.stringify([call.kind, call.orderId, ...call.parameters]);
     return root
       .transaction((): R | undefined => {
         const known = calls.get(call.key);
-        const same = known?.fingerprint === fingerprint || (call.kind === 'authorize' && known?.fingerprint === givenUp(call.orderId));
+        const same =
+          known?.fingerprint === fingerprint ||
+          (call.kind === 'authorize' && known?.fingerprint === givenUp(call.orderId));
         if (known) return same ? (known.result as R) : undefined;
         const { result, record } = decide(books);
         const { key, kind, orderId } = call;
-        void calls.put(key, { record: { key, kind, orderId, at: now.toISOString(), outcome: result.outcome, ...record }, fingerprint, result });
+        void calls.put(key, {
+          record: { key, kind, orderId, at: now.toISOString(), outcome: result.outcome, ...record },
+          fingerprint,
+          result,
+        });
         void byOrder.put([orderId, now.getTime(), key], key);
         return result;
       })
@@ -107,16 +147,27 @@ export const openLedger = (folder: string, provider: string) => {
   };
 
   /**
-   * The authorization that is held under `key`, if there is one. Else none ever will be: a call that has yet to arrive gets
-   * `later`, and one that waits for the customer is voided.
+   * The authorization that is held under `key`, if there is one. Else none ever will be: a call that has yet
+   * to arrive gets `later`, and one that waits for the customer is voided.
    */
-  const giveUp = (key: string, orderId: string, now: Date, later: Readonly<{ outcome: string }>): Promise<HeldAuthorization | undefined> =>
+  const giveUp = (
+    key: string,
+    orderId: string,
+    now: Date,
+    later: Readonly<{ outcome: string }>,
+  ): Promise<HeldAuthorization | undefined> =>
     root
       .transaction((): HeldAuthorization | 'none' | 'other' => {
         const known = calls.get(key);
         if (!known) {
           const nothing = { amountMinor: 0, authorizationId: '', acted: false, outcome: 'abandoned' };
-          const record: PaymentRecord = { key, kind: 'authorize', orderId, at: now.toISOString(), ...nothing };
+          const record: PaymentRecord = {
+            key,
+            kind: 'authorize',
+            orderId,
+            at: now.toISOString(),
+            ...nothing,
+          };
           void calls.put(key, { record, fingerprint: givenUp(orderId), result: later });
           return 'none';
         }

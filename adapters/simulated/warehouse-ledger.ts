@@ -1,11 +1,17 @@
-/** The books of the simulated warehouse: what it was asked, what it did, and what it has yet to do and tell, on disk. */
+/**
+ * The books of the simulated warehouse: what it was asked, what it did, and what it has yet to do and tell,
+ * on disk.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import type { ParcelLine } from '../../ports/warehouse.ts';
 import { asOutage, pages } from './unreliable.ts';
 
-/** Times are ISO 8601. A cancellation of a shipment that was never asked for leaves a record without lines or `requestedAt`. */
+/**
+ * Times are ISO 8601. A cancellation of a shipment that was never asked for leaves a record without lines or
+ * `requestedAt`.
+ */
 export type ShipmentRecord = Readonly<{
   shipmentId: string;
   orderId: string;
@@ -38,7 +44,13 @@ export type WarehouseLedger = Readonly<{
 }>;
 
 /** A thing to do at a time, and to tell of: `attempts` so far to tell it. */
-export type Due = Readonly<{ newsId: string; dueMs: number; does: 'dispatch' | 'deliver' | 'receive'; id: string; attempts: number }>;
+export type Due = Readonly<{
+  newsId: string;
+  dueMs: number;
+  does: 'dispatch' | 'deliver' | 'receive';
+  id: string;
+  attempts: number;
+}>;
 
 export type WarehouseBooks = Readonly<{
   shipment(id: string): ShipmentRecord | undefined;
@@ -81,7 +93,8 @@ export const openWarehouseLedger = (folder: string, provider: string) => {
   return {
     ledger,
     /** Reads and writes as one: nothing of another process comes between. Resolves when committed. */
-    change: <T>(act: (books: WarehouseBooks) => T): Promise<T> => root.transaction(() => act(books)).catch(asOutage(provider)),
+    change: <T>(act: (books: WarehouseBooks) => T): Promise<T> =>
+      root.transaction(() => act(books)).catch(asOutage(provider)),
     /** The first `limit` things to do, the earliest first. */
     first(limit: number): readonly Due[] {
       dues.resetReadTxn();

@@ -1,10 +1,17 @@
-/** A warehouse that packs, sends and takes back by itself after a set time, and tells of it until it is heard. */
+/**
+ * A warehouse that packs, sends and takes back by itself after a set time, and tells of it until it is heard.
+ */
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../ports/outside.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
 import type { ParcelLine, Warehouse, WarehouseNews } from '../../ports/warehouse.ts';
 import { unreliable } from './unreliable.ts';
-import { openWarehouseLedger, type Due, type WarehouseBooks, type WarehouseLedger } from './warehouse-ledger.ts';
+import {
+  openWarehouseLedger,
+  type Due,
+  type WarehouseBooks,
+  type WarehouseLedger,
+} from './warehouse-ledger.ts';
 
 /** Takes one piece of news; when it throws, the same news comes again later. */
 export type Report = (news: WarehouseNews) => Promise<void>;
@@ -42,11 +49,15 @@ const LONGEST_SLEEP_MS = 60_000;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
 
-const withoutSku = (lines: readonly ParcelLine[]): readonly Omit<ParcelLine, 'sku'>[] => lines.map(({ lineId, quantity }) => ({ lineId, quantity }));
+const withoutSku = (lines: readonly ParcelLine[]): readonly Omit<ParcelLine, 'sku'>[] =>
+  lines.map(({ lineId, quantity }) => ({ lineId, quantity }));
 const contents = (orderId: string, lines: readonly ParcelLine[]): string =>
   JSON.stringify([orderId, lines.map(({ lineId, sku, quantity }) => [lineId, sku, quantity])]);
 
-/** Does what has fallen due and says what to tell of it; again after a failed report it says the same. Undefined: there is nothing (any more). */
+/**
+ * Does what has fallen due and says what to tell of it; again after a failed report it says the same.
+ * Undefined: there is nothing (any more).
+ */
 const carryOut = (books: WarehouseBooks, due: Due, at: string): WarehouseNews | undefined => {
   const nothing = (): undefined => books.remove(due) as undefined;
   if (!books.isDue(due)) return undefined;
@@ -56,7 +67,15 @@ const carryOut = (books: WarehouseBooks, due: Due, at: string): WarehouseNews | 
     if (!record) return nothing();
     const receivedAt = record.receivedAt ?? at;
     if (!record.receivedAt) books.saveReturn({ ...record, state: 'received', receivedAt });
-    return { newsId, kind: 'return_received', returnId: id, orderId: record.orderId, lines: withoutSku(record.lines), restock: true, at: receivedAt };
+    return {
+      newsId,
+      kind: 'return_received',
+      returnId: id,
+      orderId: record.orderId,
+      lines: withoutSku(record.lines),
+      restock: true,
+      at: receivedAt,
+    };
   }
   const shipment = books.shipment(id);
   if (!shipment || shipment.state === 'cancelled') return nothing();
@@ -66,7 +85,17 @@ const carryOut = (books: WarehouseBooks, due: Due, at: string): WarehouseNews | 
     const dispatchedAt = shipment.dispatchedAt ?? at;
     if (!shipment.dispatchedAt) books.saveShipment({ ...shipment, state: 'dispatched', dispatchedAt });
     const trackingNumber = `SP${createHash('sha256').update(parcelId).digest('hex').slice(0, 12).toUpperCase()}`;
-    return { newsId, kind: 'dispatched', shipmentId: id, parcelId, orderId, lines: withoutSku(lines), carrier: 'Simulated Parcels', trackingNumber, at: dispatchedAt };
+    return {
+      newsId,
+      kind: 'dispatched',
+      shipmentId: id,
+      parcelId,
+      orderId,
+      lines: withoutSku(lines),
+      carrier: 'Simulated Parcels',
+      trackingNumber,
+      at: dispatchedAt,
+    };
   }
   const deliveredAt = shipment.deliveredAt ?? at;
   if (!shipment.deliveredAt) books.saveShipment({ ...shipment, state: 'delivered', deliveredAt });
@@ -74,14 +103,18 @@ const carryOut = (books: WarehouseBooks, due: Due, at: string): WarehouseNews | 
 };
 
 /**
- * Opens (or creates) the books under `options.folder`. They hold no address: personal data is the real warehouse's to keep.
- * A request without lines or without an address is refused. Calls throw OutsideError: by the rates, and for an id that
- * comes again with other lines.
+ * Opens (or creates) the books under `options.folder`. They hold no address: personal data is the real
+ * warehouse's to keep. A request without lines or without an address is refused. Calls throw OutsideError: by
+ * the rates, and for an id that comes again with other lines.
  */
 export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): SimulatedWarehouse => {
   const { clock, randomness, latencyMs, log } = options;
   const { ledger, change, first, close } = openWarehouseLedger(options.folder, PROVIDER);
-  const luck = unreliable(PROVIDER, { failureRate: options.failureRate, unknownRate: options.unknownRate ?? 0 }, randomness);
+  const luck = unreliable(
+    PROVIDER,
+    { failureRate: options.failureRate, unknownRate: options.unknownRate ?? 0 },
+    randomness,
+  );
   let report = options.report;
   let running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   let sleep: { readonly untilMs: number; readonly wake: AbortController } | undefined;
@@ -92,7 +125,8 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
   const wakeFor = (dueMs: number): void => {
     if (sleep && dueMs < sleep.untilMs) sleep.wake.abort();
   };
-  const unlike = (id: string): OutsideError => new OutsideError(`${id} was asked for before with other contents`, { retriable: false, outcome: 'none' });
+  const unlike = (id: string): OutsideError =>
+    new OutsideError(`${id} was asked for before with other contents`, { retriable: false, outcome: 'none' });
 
   /** The delivery follows once the dispatch was heard, so that one shipment's news come in order. */
   const told = (due: Due): Promise<void> => {
@@ -100,7 +134,8 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
     return change((books) => {
       if (!books.isDue(due)) return;
       books.remove(due);
-      if (due.does === 'dispatch') books.add({ newsId: `${due.id}-delivered`, dueMs, does: 'deliver', id: due.id, attempts: 0 });
+      if (due.does === 'dispatch')
+        books.add({ newsId: `${due.id}-delivered`, dueMs, does: 'deliver', id: due.id, attempts: 0 });
     });
   };
 
@@ -110,7 +145,10 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
     const afterMs = Math.ceil(backoffMs * (0.5 + randomness.fraction() / 2));
     const dueMs = dueInMs(afterMs);
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ newsId: due.newsId, attempts, afterMs, error: reason }, 'news of the simulated warehouse was not taken; it is told again');
+    log.warn(
+      { newsId: due.newsId, attempts, afterMs, error: reason },
+      'news of the simulated warehouse was not taken; it is told again',
+    );
     await change((books) => {
       if (!books.isDue(due)) return;
       books.remove(due);
@@ -146,7 +184,10 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
       for (const one of due) {
         const done = tell(one, to)
           .catch(async (error: unknown) => {
-            log.error({ newsId: one.newsId, error: String(error) }, 'the simulated warehouse cannot write its books');
+            log.error(
+              { newsId: one.newsId, error: String(error) },
+              'the simulated warehouse cannot write its books',
+            );
             await clock.sleep(FIRST_RETRY_MS, stop);
           })
           .finally(() => {
@@ -190,17 +231,37 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
         const dueMs = dueInMs(latencyMs);
         const answer = await change((books) => {
           const known = books.shipment(shipmentId);
-          if (known?.state === 'cancelled') return { outcome: 'refused', reason: 'The shipment was cancelled.' } as const;
+          if (known?.state === 'cancelled')
+            return { outcome: 'refused', reason: 'The shipment was cancelled.' } as const;
           if (known && contents(orderId, lines) !== contents(known.orderId, known.lines)) return undefined;
-          if (known) return known.state === 'refused' ? ({ outcome: 'refused', reason: known.reason ?? '' } as const) : ({ outcome: 'accepted' } as const);
-          const refusal = lines.length === 0 ? 'There is nothing to send.' : address === null || address === undefined ? 'There is no address to send it to.' : undefined;
-          const asked = { shipmentId, orderId, lines: lines.map(({ lineId, sku, quantity }) => ({ lineId, sku, quantity })), requestedAt: iso() };
+          if (known)
+            return known.state === 'refused'
+              ? ({ outcome: 'refused', reason: known.reason ?? '' } as const)
+              : ({ outcome: 'accepted' } as const);
+          const refusal =
+            lines.length === 0
+              ? 'There is nothing to send.'
+              : address === null || address === undefined
+                ? 'There is no address to send it to.'
+                : undefined;
+          const asked = {
+            shipmentId,
+            orderId,
+            lines: lines.map(({ lineId, sku, quantity }) => ({ lineId, sku, quantity })),
+            requestedAt: iso(),
+          };
           if (refusal !== undefined) {
             books.saveShipment({ ...asked, state: 'refused', reason: refusal });
             return { outcome: 'refused', reason: refusal } as const;
           }
           books.saveShipment({ ...asked, state: 'pending' });
-          books.add({ newsId: `${shipmentId}-dispatched`, dueMs, does: 'dispatch', id: shipmentId, attempts: 0 });
+          books.add({
+            newsId: `${shipmentId}-dispatched`,
+            dueMs,
+            does: 'dispatch',
+            id: shipmentId,
+            attempts: 0,
+          });
           return { outcome: 'accepted' } as const;
         });
         wakeFor(dueMs);
@@ -213,9 +274,15 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
       return luck(() =>
         change((books) => {
           const known = books.shipment(shipmentId);
-          if (known?.state === 'dispatched' || known?.state === 'delivered') return { outcome: 'too_late' } as const;
+          if (known?.state === 'dispatched' || known?.state === 'delivered')
+            return { outcome: 'too_late' } as const;
           // Also what was never asked for: the request may still be on its way and must find this.
-          if (known?.state !== 'cancelled') books.saveShipment({ ...(known ?? { shipmentId, orderId, lines: [] }), state: 'cancelled', cancelledAt: iso() });
+          if (known?.state !== 'cancelled')
+            books.saveShipment({
+              ...(known ?? { shipmentId, orderId, lines: [] }),
+              state: 'cancelled',
+              cancelledAt: iso(),
+            });
           return { outcome: 'cancelled' } as const;
         }),
       );

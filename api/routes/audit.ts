@@ -14,22 +14,38 @@ const itemOf = (event: EventEnvelope) => {
 };
 
 /** The store's word for a cursor or position that is none (a RangeError) as the client's mistake. */
-const badCursor = (given: unknown) => (error: unknown): never => {
-  throw given !== undefined && error instanceof RangeError ? new BadCursor(error) : error;
-};
+const badCursor =
+  (given: unknown) =>
+  (error: unknown): never => {
+    throw given !== undefined && error instanceof RangeError ? new BadCursor(error) : error;
+  };
 
 const searchEvents = route({
-  method: 'get', path: '/audit/events', tag: 'audit', roles: ['auditor'],
+  method: 'get',
+  path: '/audit/events',
+  tag: 'audit',
+  roles: ['auditor'],
   summary: 'Events of every stream, newest first',
-  description: 'By `actor` (id), `type`, `order` (id) or `stream`, and by when they happened (`to` is left out). A page may be shorter than `limit`, even empty, while `nextCursor` says that there is more.',
+  description:
+    'By `actor` (id), `type`, `order` (id) or `stream`, and by when they happened (`to` is left out). A page may be shorter than `limit`, even empty, while `nextCursor` says that there is more.',
   query: z.strictObject({
-    actor: text(200).optional(), type: text(100).optional(), order: text(100).optional(), stream: text(300).optional(),
-    from: TimeQuery.optional(), to: TimeQuery.optional(), cursor: Cursor, limit: Limit,
+    actor: text(200).optional(),
+    type: text(100).optional(),
+    order: text(100).optional(),
+    stream: text(300).optional(),
+    from: TimeQuery.optional(),
+    to: TimeQuery.optional(),
+    cursor: Cursor,
+    limit: Limit,
   }),
   responses: { 200: { description: 'A page.', schema: page(AuditEvent) } },
   problems: ['invalid_cursor'],
   async handle({ query: { cursor, limit, ...filters } }, { auditLog, store }) {
-    const { events, next } = await searchAudit({ auditLog, store }, filters, cursor === undefined ? { limit } : { cursor, limit }).catch(badCursor(cursor));
+    const { events, next } = await searchAudit(
+      { auditLog, store },
+      filters,
+      cursor === undefined ? { limit } : { cursor, limit },
+    ).catch(badCursor(cursor));
     return { status: 200, body: { items: events.map(itemOf), nextCursor: next } };
   },
 });
@@ -39,15 +55,23 @@ async function* texts(chunks: AsyncIterable<ExportChunk>): AsyncGenerator<string
 }
 
 const exportAll = route({
-  method: 'get', path: '/audit/export', tag: 'audit', roles: ['auditor'],
+  method: 'get',
+  path: '/audit/export',
+  tag: 'audit',
+  roles: ['auditor'],
   summary: 'The whole store as NDJSON',
-  description: 'A line for each event, in the order of commit, up to the last one at the time of asking: `{position, stream, revision, id, type, schema, data, meta, hash}`. `hash` is over the canonical JSON of the event without its position; the next event of the stream carries it as `meta.previousHash`. `after`: the position of the last line that is known already.',
+  description:
+    'A line for each event, in the order of commit, up to the last one at the time of asking: `{position, stream, revision, id, type, schema, data, meta, hash}`. `hash` is over the canonical JSON of the event without its position; the next event of the stream carries it as `meta.previousHash`. `after`: the position of the last line that is known already.',
   query: z.strictObject({ after: text(200).optional().describe('A position of this store.') }),
   responses: { 200: { description: 'Lines of JSON.', contentType: 'application/x-ndjson' } },
   problems: ['invalid_cursor'],
   async handle({ query: { after } }, { store }) {
     const exported = await exportEvents(store, after as Position | undefined).catch(badCursor(after));
-    return { status: 200, headers: { 'Content-Type': 'application/x-ndjson' }, chunks: (signal) => texts(exported.chunks(signal)) };
+    return {
+      status: 200,
+      headers: { 'Content-Type': 'application/x-ndjson' },
+      chunks: (signal) => texts(exported.chunks(signal)),
+    };
   },
 });
 

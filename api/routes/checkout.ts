@@ -5,11 +5,22 @@ import { route } from '../route.ts';
 import { NewOrder, PlacedOrder } from '../schemas/order.ts';
 
 export const checkout = route({
-  method: 'post', path: '/orders', tag: 'orders', roles: ['customer'], idempotent: true,
+  method: 'post',
+  path: '/orders',
+  tag: 'orders',
+  roles: ['customer'],
+  idempotent: true,
   summary: 'Place an order',
-  description: 'The catalogue prices it. 201 means that the order is on disk; a repeat with the same key and body gets the same answer, byte for byte.',
+  description:
+    'The catalogue prices it. 201 means that the order is on disk; a repeat with the same key and body gets the same answer, byte for byte.',
   body: NewOrder,
-  responses: { 201: { description: 'Placed, now or by an earlier request with this key.', schema: PlacedOrder, headers: { Location: 'Address of the order.', ETag: 'Its revision.' } } },
+  responses: {
+    201: {
+      description: 'Placed, now or by an earlier request with this key.',
+      schema: PlacedOrder,
+      headers: { Location: 'Address of the order.', ETag: 'Its revision.' },
+    },
+  },
   problems: ['unknown_sku', 'price_changed', 'idempotency_key_reused', 'invalid_order'],
   async handle({ body, principal, idempotencyKey, traceparent }, deps) {
     const { id, role } = principal;
@@ -17,7 +28,12 @@ export const checkout = route({
     if (!result.ok) {
       const { reason } = result;
       if (!('lines' in reason)) return refused(reason);
-      return problem('unknown_sku', reason.sentence, { errors: reason.lines.map((line) => ({ pointer: `/lines/${line}/sku`, detail: 'The catalogue does not list this SKU.' })) });
+      return problem('unknown_sku', reason.sentence, {
+        errors: reason.lines.map((line) => ({
+          pointer: `/lines/${line}/sku`,
+          detail: 'The catalogue does not list this SKU.',
+        })),
+      });
     }
     // From the stored event alone, so that a repeat says the same whatever has become of order and prices.
     const { data, revision, position } = result.placed;
@@ -26,8 +42,19 @@ export const checkout = route({
       status: 201,
       headers: { Location: `/orders/${data.orderId}`, ETag: etagOf(revision) },
       body: {
-        orderId: data.orderId, number: orderNumber(data.orderId), status: 'placed', revision, position,
-        total: { amountMinor: totalMinor, currency: data.currency, linesMinor, shippingMinor, discountMinor, taxMinor },
+        orderId: data.orderId,
+        number: orderNumber(data.orderId),
+        status: 'placed',
+        revision,
+        position,
+        total: {
+          amountMinor: totalMinor,
+          currency: data.currency,
+          linesMinor,
+          shippingMinor,
+          discountMinor,
+          taxMinor,
+        },
       },
     };
   },

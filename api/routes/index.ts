@@ -1,4 +1,7 @@
-/** Every route: a new one is a declaration and a line here. The first are matched first, and checkout is asked for most. */
+/**
+ * Every route: a new one is a declaration and a line here. The first are matched first, and checkout is asked
+ * for most.
+ */
 import { openApiOf } from '../openapi.ts';
 import { openRoute, type Route } from '../route.ts';
 import { analytics } from './analytics.ts';
@@ -18,18 +21,41 @@ import { adjustStock, getStock, listStock, receiveStock } from './stock.ts';
 import { paymentEvents, warehouseEvents } from './webhooks.ts';
 
 const declared: readonly Route[] = [
-  checkout, listOrders, getOrder, getHistory, ...orderCommands,
-  ...live, ...customers,
-  listCatalogue, putProduct, deleteProduct, listStock, getStock, receiveStock, adjustStock,
-  session, warehouseEvents, paymentEvents, ...analytics, ...audit, ...operations, ...health,
+  checkout,
+  listOrders,
+  getOrder,
+  getHistory,
+  ...orderCommands,
+  ...live,
+  ...customers,
+  listCatalogue,
+  putProduct,
+  deleteProduct,
+  listStock,
+  getStock,
+  receiveStock,
+  adjustStock,
+  session,
+  warehouseEvents,
+  paymentEvents,
+  ...analytics,
+  ...audit,
+  ...operations,
+  ...health,
 ];
 
 let document: unknown;
 const openapi: Route = openRoute({
-  method: 'get', path: '/openapi.json', tag: 'health',
+  method: 'get',
+  path: '/openapi.json',
+  tag: 'health',
   summary: 'This API, described',
   responses: { 200: { description: 'OpenAPI 3.1.' } },
-  handle: () => ({ status: 200, headers: { 'Cache-Control': 'no-cache' }, body: (document ??= openApiOf(routes)) }),
+  handle: () => ({
+    status: 200,
+    headers: { 'Cache-Control': 'no-cache' },
+    body: (document ??= openApiOf(routes)),
+  }),
 });
 
 export const routes: readonly Route[] = [...declared, openapi];

@@ -1,4 +1,7 @@
-/** Orders as they move, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/**
+ * Orders as they move, as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ */
 import { z } from 'zod';
 import type { Position } from '../../domain/kernel.ts';
 import type { LiveItem, Seat } from '../../runtime/live.ts';
@@ -11,15 +14,29 @@ const RETRY_MS = 2_000;
 const POSITION = /^[\w.:/-]{1,100}$/;
 const REVISION = /^\d{1,15}$/;
 
-const frame = (id: string | number, data: unknown): string => `event: status\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
-const full = (): Reply => problem('too_many_streams', 'There are as many live streams as there may be; close one, or ask again in a while.', { headers: { 'Retry-After': '5' } });
+const frame = (id: string | number, data: unknown): string =>
+  `event: status\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+const full = (): Reply =>
+  problem(
+    'too_many_streams',
+    'There are as many live streams as there may be; close one, or ask again in a while.',
+    { headers: { 'Retry-After': '5' } },
+  );
 const badId = (): Reply => problem('bad_request', 'Last-Event-ID is none that this stream has sent.');
 
 type Row = Exclude<LiveItem, 'quiet'>;
 /** A stream of frames that gives its seat back however it ends. */
-const streamed = (seat: Seat, items: (signal: AbortSignal) => AsyncIterable<LiveItem>, write: (row: Row) => string | Promise<string>): Reply => ({
+const streamed = (
+  seat: Seat,
+  items: (signal: AbortSignal) => AsyncIterable<LiveItem>,
+  write: (row: Row) => string | Promise<string>,
+): Reply => ({
   status: 200,
-  headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
+  headers: {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'X-Accel-Buffering': 'no',
+  },
   chunks(signal) {
     if (signal.aborted) seat.leave();
     else signal.addEventListener('abort', () => seat.leave(), { once: true });
@@ -36,11 +53,15 @@ const lastEventId = (headers: Readonly<Record<string, unknown>>): string | undef
 };
 
 const roles = ['customer', 'operator', 'auditor'] as const;
-const description = 'Server-sent events (`text/event-stream`): `event: status`. A reconnect with `Last-Event-ID` goes on behind it without a gap. A comment every 15 s shows that it is alive; it ends after half an hour, to be opened again. States that follow one another quickly may be left out, the latest never is.';
+const description =
+  'Server-sent events (`text/event-stream`): `event: status`. A reconnect with `Last-Event-ID` goes on behind it without a gap. A comment every 15 s shows that it is alive; it ends after half an hour, to be opened again. States that follow one another quickly may be left out, the latest never is.';
 const headers = { 'Last-Event-ID': 'The last `id` that was received.' };
 
 const orderLive = route({
-  method: 'get', path: '/orders/{id}/live', tag: 'live', roles,
+  method: 'get',
+  path: '/orders/{id}/live',
+  tag: 'live',
+  roles,
   summary: 'One order as it moves',
   description: `${description} \`id\` is the revision, \`data\` the status document; the first comes at once unless it is known.`,
   params: OrderParams,
@@ -57,12 +78,19 @@ const orderLive = route({
     const seat = live.seat(principal.id);
     if (!seat) return full();
     const after = last === undefined ? -1 : Number(last);
-    return streamed(seat, (signal) => live.order(id, after, signal), async ({ state, position }) => frame(state.revision, await documentOf(vault, state, position, 'view')));
+    return streamed(
+      seat,
+      (signal) => live.order(id, after, signal),
+      async ({ state, position }) => frame(state.revision, await documentOf(vault, state, position, 'view')),
+    );
   },
 });
 
 const allLive = route({
-  method: 'get', path: '/live', tag: 'live', roles,
+  method: 'get',
+  path: '/live',
+  tag: 'live',
+  roles,
   summary: 'Orders as they move',
   description: `${description} Customers hear of their own orders, operators and auditors of all. \`id\` is the position, \`data\` the order as lists show it, without personal data. Begins with what changes from now on.`,
   query: z.strictObject({}),
@@ -75,7 +103,11 @@ const allLive = route({
     const seat = live.seat(principal.id);
     if (!seat) return full();
     const customer = principal.role === 'customer' ? principal.id : undefined;
-    return streamed(seat, (signal) => live.orders(customer, last as Position | undefined, signal), ({ state, position }) => frame(position, summaryOf(state, position, 'view')));
+    return streamed(
+      seat,
+      (signal) => live.orders(customer, last as Position | undefined, signal),
+      ({ state, position }) => frame(position, summaryOf(state, position, 'view')),
+    );
   },
 });
 

@@ -17,20 +17,36 @@ const filter = { consumer: Name, stream: Name, type: Name };
 const items = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item) });
 const noneParked = (): Reply => problem('parked_not_found', 'Nothing is parked under this id.');
 
-const given = <T extends Readonly<Record<string, string | undefined>>>(fields: T): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined));
+const given = <T extends Readonly<Record<string, string | undefined>>>(
+  fields: T,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 
 const actorOf = ({ id, role }: Principal): Actor => ({ id, role });
-const noView = (name: string): Reply => problem('projection_not_found', `No view is called ${name}; GET /ops/projections lists them.`);
+const noView = (name: string): Reply =>
+  problem('projection_not_found', `No view is called ${name}; GET /ops/projections lists them.`);
 
 const switching = (
-  path: 'activate' | 'rollback', summary: string, problems: readonly BuildRefused['code'][], how: (operations: Operations) => Operations['views']['activate'],
+  path: 'activate' | 'rollback',
+  summary: string,
+  problems: readonly BuildRefused['code'][],
+  how: (operations: Operations) => Operations['views']['activate'],
 ): Route =>
   route({
-    method: 'post', path: `/ops/projections/{name}/${path}`, tag, roles, summary,
+    method: 'post',
+    path: `/ops/projections/{name}/${path}`,
+    tag,
+    roles,
+    summary,
     description: 'It is first brought to where the live one is. Audited.',
-    params: ViewParams, body: z.strictObject({}), bodyKind: 'optional',
-    responses: { 200: { description: 'What readers see now, and what they saw before.', schema: SwitchedView } },
+    params: ViewParams,
+    body: z.strictObject({}),
+    bodyKind: 'optional',
+    responses: {
+      200: { description: 'What readers see now, and what they saw before.', schema: SwitchedView },
+    },
     problems: ['projection_not_found', ...problems],
     async handle({ params: { name }, principal }, { operations }) {
       try {
@@ -45,22 +61,40 @@ const switching = (
 
 export const operations: readonly Route[] = [
   route({
-    method: 'get', path: '/ops/consumers', tag, roles,
+    method: 'get',
+    path: '/ops/consumers',
+    tag,
+    roles,
     summary: 'How each consumer is doing',
     responses: { 200: { description: 'Lag, heartbeat, what is stuck.', schema: items(ConsumerReport) } },
-    handle: async (_request, { operations: { consumers } }) => ({ status: 200, body: { items: await consumers() } }),
+    handle: async (_request, { operations: { consumers } }) => ({
+      status: 200,
+      body: { items: await consumers() },
+    }),
   }),
   route({
-    method: 'get', path: '/ops/projections', tag, roles,
+    method: 'get',
+    path: '/ops/projections',
+    tag,
+    roles,
     summary: 'How far each view is, and what is being built',
     responses: { 200: { description: 'Each view.', schema: items(ViewReport) } },
-    handle: async (_request, { operations: { views } }) => ({ status: 200, body: { items: await views.list() } }),
+    handle: async (_request, { operations: { views } }) => ({
+      status: 200,
+      body: { items: await views.list() },
+    }),
   }),
   route({
-    method: 'post', path: '/ops/projections/{name}/rebuild', tag, roles,
+    method: 'post',
+    path: '/ops/projections/{name}/rebuild',
+    tag,
+    roles,
     summary: 'Fill the next build of a view beside the live one',
-    description: 'Answers at once; `GET /ops/projections` shows share, rate and time left. Goes on where a build was left. It takes no more of the process\'s time than `REBUILD_SHARE`.',
-    params: ViewParams, body: z.strictObject({}), bodyKind: 'optional',
+    description:
+      "Answers at once; `GET /ops/projections` shows share, rate and time left. Goes on where a build was left. It takes no more of the process's time than `REBUILD_SHARE`.",
+    params: ViewParams,
+    body: z.strictObject({}),
+    bodyKind: 'optional',
     responses: { 202: { description: 'It is being filled.', schema: BuildReport } },
     problems: ['projection_not_found'],
     async handle({ params: { name }, principal }, { operations: { views } }) {
@@ -68,33 +102,60 @@ export const operations: readonly Route[] = [
       return build ? { status: 202, body: build } : noView(name);
     },
   }),
-  switching('activate', 'Switch all readers to the build at once', ['no_build', 'build_running', 'build_unfinished'], ({ views }) => views.activate),
-  switching('rollback', 'Go back to the build before', ['no_previous_build', 'version_gone', 'build_unfinished'], ({ views }) => views.rollBack),
+  switching(
+    'activate',
+    'Switch all readers to the build at once',
+    ['no_build', 'build_running', 'build_unfinished'],
+    ({ views }) => views.activate,
+  ),
+  switching(
+    'rollback',
+    'Go back to the build before',
+    ['no_previous_build', 'version_gone', 'build_unfinished'],
+    ({ views }) => views.rollBack,
+  ),
   route({
-    method: 'get', path: '/ops/parked', tag, roles,
+    method: 'get',
+    path: '/ops/parked',
+    tag,
+    roles,
     summary: 'Events that a consumer could not handle (dead letters)',
     query: z.strictObject({ ...filter, cursor: Cursor, limit: Limit }),
     responses: { 200: { description: 'A page.', schema: page(ParkedItem) } },
     problems: ['invalid_cursor'],
     async handle({ query: { cursor, limit, ...asked } }, { operations: { parked } }) {
-      const found = await parked.find(given(asked), cursor === undefined ? { limit } : { after: cursor, limit });
+      const found = await parked.find(
+        given(asked),
+        cursor === undefined ? { limit } : { after: cursor, limit },
+      );
       return { status: 200, body: { items: found.items, nextCursor: found.next } };
     },
   }),
   route({
-    method: 'post', path: '/ops/parked/retry', tag, roles,
+    method: 'post',
+    path: '/ops/parked/retry',
+    tag,
+    roles,
     summary: 'Try all that match again',
     description: 'By `consumer`, `stream` or `type` (of the event), or `{"all": true}`.',
     body: z
       .strictObject({ ...filter, all: z.literal(true).optional() })
-      .refine(({ all, ...by }) => (all === true) !== Object.values(by).some((value) => value !== undefined), 'give a filter, or "all": true, and not both'),
-    responses: { 200: { description: 'How many are tried again.', schema: z.strictObject({ retried: z.int().min(0) }) } },
+      .refine(
+        ({ all, ...by }) => (all === true) !== Object.values(by).some((value) => value !== undefined),
+        'give a filter, or "all": true, and not both',
+      ),
+    responses: {
+      200: { description: 'How many are tried again.', schema: z.strictObject({ retried: z.int().min(0) }) },
+    },
     async handle({ body: { all: _all, ...asked }, principal: { id, role } }, { operations: { parked } }) {
       return { status: 200, body: { retried: await parked.retryMatching(given(asked), { id, role }) } };
     },
   }),
   route({
-    method: 'get', path: '/ops/parked/{id}', tag, roles,
+    method: 'get',
+    path: '/ops/parked/{id}',
+    tag,
+    roles,
     summary: 'One of them',
     params: ParkedParams,
     responses: { 200: { description: 'The event, its error and what waits behind it.', schema: ParkedItem } },
@@ -105,12 +166,20 @@ export const operations: readonly Route[] = [
     },
   }),
   route({
-    method: 'post', path: '/ops/parked/{id}/retry', tag, roles,
+    method: 'post',
+    path: '/ops/parked/{id}/retry',
+    tag,
+    roles,
     summary: 'Try it again',
     params: ParkedParams,
     body: z.strictObject({}),
     bodyKind: 'optional',
-    responses: { 200: { description: 'It is due at once.', schema: z.strictObject({ id: z.string(), retried: z.literal(true) }) } },
+    responses: {
+      200: {
+        description: 'It is due at once.',
+        schema: z.strictObject({ id: z.string(), retried: z.literal(true) }),
+      },
+    },
     problems: ['parked_not_found'],
     async handle({ params: { id }, principal }, { operations: { parked } }) {
       const done = await parked.retry(id, { id: principal.id, role: principal.role });
@@ -118,12 +187,21 @@ export const operations: readonly Route[] = [
     },
   }),
   route({
-    method: 'post', path: '/ops/parked/{id}/discard', tag, roles,
+    method: 'post',
+    path: '/ops/parked/{id}/discard',
+    tag,
+    roles,
     summary: 'Drop it for good',
-    description: 'The consumer never handles this event; the order\'s later ones go on. Audited with the reason.',
+    description:
+      "The consumer never handles this event; the order's later ones go on. Audited with the reason.",
     params: ParkedParams,
     body: z.strictObject({ reason: Reason }),
-    responses: { 200: { description: 'Discarded.', schema: z.strictObject({ id: z.string(), discarded: z.literal(true) }) } },
+    responses: {
+      200: {
+        description: 'Discarded.',
+        schema: z.strictObject({ id: z.string(), discarded: z.literal(true) }),
+      },
+    },
     problems: ['parked_not_found'],
     async handle({ params: { id }, body: { reason }, principal }, { operations: { parked } }) {
       const done = await parked.discard(id, { actor: { id: principal.id, role: principal.role }, reason });

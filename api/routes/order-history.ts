@@ -11,7 +11,10 @@ import { route } from '../route.ts';
 import { Cursor, Limit, OrderParams, page } from '../schemas/common.ts';
 import { HistoryItem } from '../schemas/order.ts';
 
-/** Left out for all but auditors: what the payment provider and the recognition of repeats need, and no person reads. */
+/**
+ * Left out for all but auditors: what the payment provider and the recognition of repeats need, and no person
+ * reads.
+ */
 const TECHNICAL = new Set(['requestHash', 'token']);
 
 /** Opens what is sealed and leaves technical fields out, at any depth. */
@@ -21,25 +24,38 @@ const readable = async (vault: Vault, value: unknown): Promise<unknown> => {
   const sealed = Sealed.safeParse(value);
   if (sealed.success) return vault.open(sealed.data);
   const fields = Object.entries(value).filter(([name]) => !TECHNICAL.has(name));
-  return Object.fromEntries(await Promise.all(fields.map(async ([name, field]) => [name, await readable(vault, field)] as const)));
+  return Object.fromEntries(
+    await Promise.all(fields.map(async ([name, field]) => [name, await readable(vault, field)] as const)),
+  );
 };
 
 const itemOf = async (vault: Vault, event: EventEnvelope, { id: reader, role }: Principal) => {
   const { id, type, schema, revision, position, data, meta } = event;
   const { actor } = meta;
   return {
-    id, type, schema, revision, position,
+    id,
+    type,
+    schema,
+    revision,
+    position,
     data: role === 'auditor' ? data : await readable(vault, data),
     // A customer learns that an operator did it, and not which one.
-    meta: role === 'customer' && actor.id !== reader ? { ...meta, actor: { id: actor.role, role: actor.role } } : meta,
+    meta:
+      role === 'customer' && actor.id !== reader
+        ? { ...meta, actor: { id: actor.role, role: actor.role } }
+        : meta,
     hash: hashOf(event),
   };
 };
 
 export const getHistory = route({
-  method: 'get', path: '/orders/{id}/history', tag: 'orders', roles: ['customer', 'operator', 'auditor'],
+  method: 'get',
+  path: '/orders/{id}/history',
+  tag: 'orders',
+  roles: ['customer', 'operator', 'auditor'],
   summary: 'The events of an order',
-  description: 'From revision 0. Customers and operators read personal data in the clear ("[erased]" once it is); auditors see each event as it is stored, sealed boxes included, which is what `hash` is over.',
+  description:
+    'From revision 0. Customers and operators read personal data in the clear ("[erased]" once it is); auditors see each event as it is stored, sealed boxes included, which is what `hash` is over.',
   params: OrderParams,
   query: z.strictObject({ cursor: Cursor, limit: Limit }),
   responses: { 200: { description: 'A page.', schema: page(HistoryItem) } },
@@ -53,6 +69,12 @@ export const getHistory = route({
     for await (const event of deps.store.readStream(orderStream(id), { from, limit })) events.push(event);
     const items = await Promise.all(events.map((event) => itemOf(deps.vault, event, principal)));
     const next = from + items.length;
-    return { status: 200, body: { items, nextCursor: items.length === limit && next <= order.found.revision ? String(next) : null } };
+    return {
+      status: 200,
+      body: {
+        items,
+        nextCursor: items.length === limit && next <= order.found.revision ? String(next) : null,
+      },
+    };
   },
 });

@@ -22,50 +22,84 @@ const waitMs = (prefer: string | string[] | undefined): number => {
 };
 
 const Query = z
-  .strictObject({ atLeast: wholeNumber(0, MOST_REVISION).optional(), asOf: TimeQuery.optional(), revision: wholeNumber(0, MOST_REVISION).optional() })
-  .refine(({ atLeast, asOf, revision }) => [atLeast, asOf, revision].filter((given) => given !== undefined).length <= 1, 'give one of atLeast, asOf and revision');
+  .strictObject({
+    atLeast: wholeNumber(0, MOST_REVISION).optional(),
+    asOf: TimeQuery.optional(),
+    revision: wholeNumber(0, MOST_REVISION).optional(),
+  })
+  .refine(
+    ({ atLeast, asOf, revision }) =>
+      [atLeast, asOf, revision].filter((given) => given !== undefined).length <= 1,
+    'give one of atLeast, asOf and revision',
+  );
 type Request = ApiRequest<{ id: string }, z.infer<typeof Query>>;
 
 const shown = (request: Request, revision: number, document: object): Reply => {
   const ETag = etagOf(revision);
   const headers = { ETag, 'Cache-Control': 'private, no-cache' };
-  const known = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  const known = (request.headers['if-none-match'] ?? '')
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''));
   return known.includes(ETag) ? { status: 304, headers } : { status: 200, headers, body: document };
 };
 
 /** Folds the stream as far as `until` lets it; times in a stream never go back. */
 const past = async (request: Request, { store, vault }: ApiDeps): Promise<Reply> => {
-  const { params: { id }, principal, query: { asOf, revision } } = request;
+  const {
+    params: { id },
+    principal,
+    query: { asOf, revision },
+  } = request;
   let state = initialOrder;
   let last: EventEnvelope | undefined;
-  for await (const event of store.readStream(orderStream(id), revision === undefined ? {} : { limit: revision + 1 })) {
+  for await (const event of store.readStream(
+    orderStream(id),
+    revision === undefined ? {} : { limit: revision + 1 },
+  )) {
     if (asOf !== undefined && new Date(event.meta.at).toISOString() > asOf) break;
     state = evolve(state, orderEvent(event));
     last = event;
   }
   if (!last || !isPlaced(state)) return noSuchOrder();
-  if (revision !== undefined && state.revision < revision) return problem('revision_not_found', `The order is at revision ${state.revision}.`);
-  return barred(principal, state) ?? shown(request, state.revision, await documentOf(vault, state, last.position, 'stream'));
+  if (revision !== undefined && state.revision < revision)
+    return problem('revision_not_found', `The order is at revision ${state.revision}.`);
+  return (
+    barred(principal, state) ??
+    shown(request, state.revision, await documentOf(vault, state, last.position, 'stream'))
+  );
 };
 
 export const getOrder = route({
-  method: 'get', path: '/orders/{id}', tag: 'orders', roles: ['customer', 'operator', 'auditor'],
-  summary: 'An order\'s status document',
-  description: 'With `atLeast`, waits for the view to reach that revision, at most `Prefer: wait=N` seconds (2 unless sent, 30 at most), else reads the order\'s own stream (`source` says which). `asOf` and `revision` show the order as it was.',
+  method: 'get',
+  path: '/orders/{id}',
+  tag: 'orders',
+  roles: ['customer', 'operator', 'auditor'],
+  summary: "An order's status document",
+  description:
+    "With `atLeast`, waits for the view to reach that revision, at most `Prefer: wait=N` seconds (2 unless sent, 30 at most), else reads the order's own stream (`source` says which). `asOf` and `revision` show the order as it was.",
   params: OrderParams,
   query: Query,
-  headers: { Prefer: 'wait=N: seconds to wait for `atLeast`.', 'If-None-Match': 'ETags that are known already.' },
+  headers: {
+    Prefer: 'wait=N: seconds to wait for `atLeast`.',
+    'If-None-Match': 'ETags that are known already.',
+  },
   responses: {
     200: { description: 'The order.', schema: StatusDocument, headers: { ETag: 'The revision.' } },
     304: { description: 'It has not changed.' },
   },
   problems: ['not_your_order', 'order_not_found', 'revision_not_found'],
   async handle(request, deps) {
-    const { params: { id }, principal, query: { atLeast, asOf, revision }, headers } = request;
+    const {
+      params: { id },
+      principal,
+      query: { atLeast, asOf, revision },
+      headers,
+    } = request;
     if (!isOrderId(id)) return noSuchOrder();
     if (asOf !== undefined || revision !== undefined) return past(request, deps);
     const { orderStatus, vault } = deps;
-    const enough = (row: Readonly<{ state: { revision: number } }>): boolean => row.state.revision >= (atLeast ?? 0);
+    const enough = (row: Readonly<{ state: { revision: number } }>): boolean =>
+      row.state.revision >= (atLeast ?? 0);
     // While the view is being built, each order is folded from its own stream.
     let row = await orderStatus.get(id).catch((error: unknown) => {
       if (error instanceof ViewUnavailable) return undefined;
@@ -79,7 +113,10 @@ export const getOrder = route({
     }
     if (row) {
       const { state, position } = row;
-      return barred(principal, state) ?? shown(request, state.revision, await documentOf(vault, state, position, 'view'));
+      return (
+        barred(principal, state) ??
+        shown(request, state.revision, await documentOf(vault, state, position, 'view'))
+      );
     }
     const order = await findOrder(deps, principal, id);
     if ('reply' in order) return order.reply;

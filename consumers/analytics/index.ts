@@ -5,14 +5,23 @@ import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
 
 type Facts = Readonly<Record<string, string | number>>;
 
-const units = (lines: readonly Readonly<{ quantity: number }>[]): number => lines.reduce((total, line) => total + line.quantity, 0);
+const units = (lines: readonly Readonly<{ quantity: number }>[]): number =>
+  lines.reduce((total, line) => total + line.quantity, 0);
 
 /** What figures are made of; ids of customers, texts and ciphertext stay out. */
 const factsOf = (event: OrderEvent): Facts => {
   switch (event.type) {
     case 'OrderPlaced': {
       const { lines, totals, taxRate, currency, country, onShortage } = event.data;
-      return { lines: lines.length, units: units(lines), ...totals, taxRate, currency, onShortage, ...(country === undefined ? {} : { country }) };
+      return {
+        lines: lines.length,
+        units: units(lines),
+        ...totals,
+        taxRate,
+        currency,
+        onShortage,
+        ...(country === undefined ? {} : { country }),
+      };
     }
     case 'PaymentAuthorized':
     case 'PaymentCaptured':
@@ -41,7 +50,32 @@ const factsOf = (event: OrderEvent): Facts => {
 
 export const analytics = ({ orders, sink, onFailure }: ConsumerDeps): Consumer => ({
   name: 'analytics',
-  handles: { categories: ['order'], types: ['OrderPlaced', 'StockReserved', 'StockShort', 'PaymentAuthorized', 'PaymentDeclined', 'OrderConfirmed', 'OrderHeld', 'OrderReleased', 'LinesCancelled', 'OrderCancelled', 'ShipmentDispatched', 'ShipmentDelivered', 'PaymentCaptured', 'PaymentCaptureFailed', 'PaymentVoided', 'ReturnRequested', 'ReturnReceived', 'RefundRequested', 'PaymentRefunded', 'RefundFailed', 'OrderClosed'] },
+  handles: {
+    categories: ['order'],
+    types: [
+      'OrderPlaced',
+      'StockReserved',
+      'StockShort',
+      'PaymentAuthorized',
+      'PaymentDeclined',
+      'OrderConfirmed',
+      'OrderHeld',
+      'OrderReleased',
+      'LinesCancelled',
+      'OrderCancelled',
+      'ShipmentDispatched',
+      'ShipmentDelivered',
+      'PaymentCaptured',
+      'PaymentCaptureFailed',
+      'PaymentVoided',
+      'ReturnRequested',
+      'ReturnReceived',
+      'RefundRequested',
+      'PaymentRefunded',
+      'RefundFailed',
+      'OrderClosed',
+    ],
+  },
   sideEffects: true,
   from: 'beginning',
   concurrency: 32,
@@ -51,6 +85,13 @@ export const analytics = ({ orders, sink, onFailure }: ConsumerDeps): Consumer =
     const event = orderEvent(stored);
     const orderId = stored.stream.slice('order-'.length);
     const state = await orders.load(orderId);
-    await sink.write({ factId: stored.id, at: stored.meta.at, type: event.type, orderId, status: statusOf(state), ...factsOf(event) });
+    await sink.write({
+      factId: stored.id,
+      at: stored.meta.at,
+      type: event.type,
+      orderId,
+      status: statusOf(state),
+      ...factsOf(event),
+    });
   },
 });

@@ -4,11 +4,16 @@ import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
 
 /** When an order that stands like this expires; undefined when it does not. */
 export const deadlineOf = (state: OrderState): string | undefined =>
-  state.confirmedAt || state.cancelled || state.holds.length > 0 || state.revision < 0 ? undefined : state.expiresAt;
+  state.confirmedAt || state.cancelled || state.holds.length > 0 || state.revision < 0
+    ? undefined
+    : state.expiresAt;
 
 export const deadlines = ({ orders, deadlines: kept, onFailure }: ConsumerDeps): Consumer => ({
   name: 'deadlines',
-  handles: { categories: ['order'], types: ['OrderPlaced', 'OrderHeld', 'OrderReleased', 'OrderConfirmed', 'OrderCancelled'] },
+  handles: {
+    categories: ['order'],
+    types: ['OrderPlaced', 'OrderHeld', 'OrderReleased', 'OrderConfirmed', 'OrderCancelled'],
+  },
   sideEffects: true,
   from: 'beginning',
   concurrency: 64,

@@ -1,4 +1,7 @@
-/** Sets stock aside for orders and gives it back. What the stock answered is reported to the order, which draws the conclusions. */
+/**
+ * Sets stock aside for orders and gives it back. What the stock answered is reported to the order, which
+ * draws the conclusions.
+ */
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { stockNeeds, type StockNeed } from '../../domain/order/needs.ts';
 import { orderEvent, type ShortagePolicy } from '../../domain/order/events.ts';
@@ -10,7 +13,8 @@ import type { Cause, Consumer, ConsumerDeps } from '../../ports/consumer.ts';
 const LINES_AT_ONCE = 16;
 const ROUNDS = 10;
 
-const shortage = (policy: ShortagePolicy): 'none' | 'partial' | 'backorder' => (policy === 'cancelOrder' ? 'none' : policy === 'cancelLines' ? 'partial' : 'backorder');
+const shortage = (policy: ShortagePolicy): 'none' | 'partial' | 'backorder' =>
+  policy === 'cancelOrder' ? 'none' : policy === 'cancelLines' ? 'partial' : 'backorder';
 
 /** The order has not heard yet what the stock answered; that report comes first. */
 class NotYetReported extends Error {
@@ -20,32 +24,78 @@ class NotYetReported extends Error {
 
 /** Units of a line that left through its reservation. */
 const leftThroughStock = (state: OrderState, lineId: string): number =>
-  state.parcels.reduce((total, parcel) => total + parcel.lines.reduce((n, l) => n + (l.lineId === lineId ? l.quantity - (l.unheld ?? 0) : 0), 0), 0);
+  state.parcels.reduce(
+    (total, parcel) =>
+      total + parcel.lines.reduce((n, l) => n + (l.lineId === lineId ? l.quantity - (l.unheld ?? 0) : 0), 0),
+    0,
+  );
 
 export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDeps): Consumer => {
-  const reserve = async (state: OrderState, needs: readonly Extract<StockNeed, { do: 'reserve' }>[], event: EventEnvelope): Promise<OrderState> => {
+  const reserve = async (
+    state: OrderState,
+    needs: readonly Extract<StockNeed, { do: 'reserve' }>[],
+    event: EventEnvelope,
+  ): Promise<OrderState> => {
     const lines = await inParallel(needs, LINES_AT_ONCE, async ({ lineId, sku, quantity }) => {
       const id = reservationId(state.orderId, lineId);
-      const { state: stock } = await stocks.command(sku, { type: 'ReserveUnits', data: { reservationId: id, quantity, onShortage: shortage(state.onShortage) } }, { event, step: `reserve-${lineId}` });
+      const { state: stock } = await stocks.command(
+        sku,
+        {
+          type: 'ReserveUnits',
+          data: { reservationId: id, quantity, onShortage: shortage(state.onShortage) },
+        },
+        { event, step: `reserve-${lineId}` },
+      );
       const held = reservationIn(stock, id) ?? { reserved: 0, backordered: 0, filled: 0 };
-      // As it was when it was made: what has been filled since is reported by its own event, and must not count twice.
+      // As it was when it was made: what has been filled since is reported by its own event, and must not
+      // count twice.
       const [reserved, backordered] = [held.reserved - held.filled, held.backordered + held.filled];
       return { lineId, reserved, backordered, short: quantity - reserved - backordered };
     });
-    return orders.command(state.orderId, { type: 'RecordStock', data: { lines } }, { event, step: 'record-stock' });
+    return orders.command(
+      state.orderId,
+      { type: 'RecordStock', data: { lines } },
+      { event, step: 'record-stock' },
+    );
   };
 
   const letGo = (state: OrderState, lineId: string, sku: string, keep: number, cause: Cause) =>
-    stocks.command(sku, { type: 'ReleaseUnits', data: { reservationId: reservationId(state.orderId, lineId), keep, dispatched: leftThroughStock(state, lineId) } }, cause);
+    stocks.command(
+      sku,
+      {
+        type: 'ReleaseUnits',
+        data: {
+          reservationId: reservationId(state.orderId, lineId),
+          keep,
+          dispatched: leftThroughStock(state, lineId),
+        },
+      },
+      cause,
+    );
 
-  const release = async (state: OrderState, needs: readonly Extract<StockNeed, { do: 'release' }>[], event: EventEnvelope, round: number): Promise<OrderState> => {
+  const release = async (
+    state: OrderState,
+    needs: readonly Extract<StockNeed, { do: 'release' }>[],
+    event: EventEnvelope,
+    round: number,
+  ): Promise<OrderState> => {
     const lines = await inParallel(needs, LINES_AT_ONCE, async ({ lineId, sku, keep }) => {
-      const { state: stock, events } = await letGo(state, lineId, sku, keep, { event, step: `release-${lineId}-${round}` });
-      const quantity = events.reduce((total, e) => total + (e.type === 'UnitsReleased' ? e.data.reserved + e.data.backordered : 0), 0);
+      const { state: stock, events } = await letGo(state, lineId, sku, keep, {
+        event,
+        step: `release-${lineId}-${round}`,
+      });
+      const quantity = events.reduce(
+        (total, e) => total + (e.type === 'UnitsReleased' ? e.data.reserved + e.data.backordered : 0),
+        0,
+      );
       const held = reservationIn(stock, reservationId(state.orderId, lineId));
       return { lineId, quantity, holds: (held?.reserved ?? 0) + (held?.backordered ?? 0) };
     });
-    return orders.command(state.orderId, { type: 'RecordRelease', data: { lines } }, { event, step: `record-release-${round}` });
+    return orders.command(
+      state.orderId,
+      { type: 'RecordRelease', data: { lines } },
+      { event, step: `record-release-${round}` },
+    );
   };
 
   const settle = async (state: OrderState, event: EventEnvelope): Promise<void> => {
@@ -64,10 +114,17 @@ export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDep
     if (parcel.type !== 'ShipmentDispatched') return;
     await inParallel(parcel.data.lines, LINES_AT_ONCE, async ({ lineId, unheld }) => {
       const line = state.lines.find((l) => l.lineId === lineId) as Line;
-      await letGo(state, lineId, line.sku, line.reserved + line.backordered, { event, step: `dispatch-${lineId}` });
+      await letGo(state, lineId, line.sku, line.reserved + line.backordered, {
+        event,
+        step: `dispatch-${lineId}`,
+      });
       if (unheld === undefined) return;
       const reason = `left with order ${state.orderId} after its reservation was given back`;
-      await stocks.command(line.sku, { type: 'AdjustStock', data: { delta: -unheld, reason, fact: true } }, { event, step: `late-${lineId}` });
+      await stocks.command(
+        line.sku,
+        { type: 'AdjustStock', data: { delta: -unheld, reason, fact: true } },
+        { event, step: `late-${lineId}` },
+      );
     });
   };
 
@@ -76,7 +133,11 @@ export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDep
     if (news.type !== 'ReturnReceived' || !news.data.restock) return;
     await inParallel(news.data.lines, LINES_AT_ONCE, async ({ lineId, quantity }) => {
       const line = state.lines.find((l) => l.lineId === lineId) as Line;
-      await stocks.command(line.sku, { type: 'ReceiveGoods', data: { quantity, reason: `returned with ${news.data.returnId}` } }, { event, step: `restock-${lineId}` });
+      await stocks.command(
+        line.sku,
+        { type: 'ReceiveGoods', data: { quantity, reason: `returned with ${news.data.returnId}` } },
+        { event, step: `restock-${lineId}` },
+      );
     });
   };
 
@@ -84,7 +145,15 @@ export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDep
     name: 'inventory',
     handles: {
       categories: ['order', 'stock'],
-      types: ['OrderPlaced', 'StockReserved', 'LinesCancelled', 'OrderCancelled', 'ShipmentDispatched', 'ReturnReceived', 'BackorderFilled'],
+      types: [
+        'OrderPlaced',
+        'StockReserved',
+        'LinesCancelled',
+        'OrderCancelled',
+        'ShipmentDispatched',
+        'ReturnReceived',
+        'BackorderFilled',
+      ],
     },
     sideEffects: true,
     from: 'beginning',
@@ -97,8 +166,16 @@ export const inventory = ({ orders, stocks, inParallel, onFailure }: ConsumerDep
         if (filled.type !== 'BackorderFilled') return;
         const { orderId, lineId } = reservationOf(filled.data.reservationId);
         const before = await orders.load(orderId);
-        if (before.lines.some((line) => line.lineId === lineId && line.held === null)) throw new NotYetReported(`order ${orderId} has not heard of its reservation yet`);
-        await settle(await orders.command(orderId, { type: 'RecordBackorderFilled', data: { lineId, quantity: filled.data.quantity } }, { event, step: 'filled' }), event);
+        if (before.lines.some((line) => line.lineId === lineId && line.held === null))
+          throw new NotYetReported(`order ${orderId} has not heard of its reservation yet`);
+        await settle(
+          await orders.command(
+            orderId,
+            { type: 'RecordBackorderFilled', data: { lineId, quantity: filled.data.quantity } },
+            { event, step: 'filled' },
+          ),
+          event,
+        );
         return;
       }
       const state = await orders.load(event.stream.slice('order-'.length));

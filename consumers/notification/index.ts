@@ -9,9 +9,15 @@ type Text = Readonly<{ subject: string; text: string }>;
 type Of<T extends OrderEventType> = Extract<OrderEvent, { type: T }>['data'];
 type Writers = { readonly [T in OrderEventType]?: (data: Of<T>, state: OrderState) => Text };
 
-const money = (amountMinor: number, currency: string): string => new Intl.NumberFormat('en-GB', { style: 'currency', currency }).format(amountMinor / 100);
+const money = (amountMinor: number, currency: string): string =>
+  new Intl.NumberFormat('en-GB', { style: 'currency', currency }).format(amountMinor / 100);
 const items = (state: OrderState, lines: readonly Readonly<{ lineId: string; quantity: number }>[]): string =>
-  lines.map(({ lineId, quantity }) => `  ${quantity} × ${state.lines.find((line) => line.lineId === lineId)?.name ?? lineId}`).join('\n');
+  lines
+    .map(
+      ({ lineId, quantity }) =>
+        `  ${quantity} × ${state.lines.find((line) => line.lineId === lineId)?.name ?? lineId}`,
+    )
+    .join('\n');
 
 const REASONS: Readonly<Record<string, string>> = {
   out_of_stock: 'something you ordered is out of stock',
@@ -27,19 +33,46 @@ const mails: Writers = {
     subject: 'We have your order',
     text: `Thank you. We have received your order over ${money(data.totals.totalMinor, data.currency)}:\n\n${items(state, data.lines)}\n\nWe write again when it is confirmed.`,
   }),
-  OrderConfirmed: () => ({ subject: 'Your order is confirmed', text: 'Everything is set aside and your payment is authorized. We write again when it leaves.' }),
-  PaymentDeclined: (data) => ({ subject: 'Your payment was declined', text: `Your bank declined the payment (${data.sentence}). Please try again on the order's page.` }),
-  PaymentActionRequired: (data) => ({ subject: 'Please confirm your payment', text: `Your bank wants you to confirm the payment: ${data.url}` }),
-  LinesCancelled: (data, state) => ({ subject: 'A part of your order is cancelled', text: `Cancelled, since ${because(data.reason)}:\n\n${items(state, data.lines)}` }),
-  OrderCancelled: (data) => ({ subject: 'Your order is cancelled', text: `Your order is cancelled: ${because(data.reason)}. You are not charged; a charge made already is given back.` }),
+  OrderConfirmed: () => ({
+    subject: 'Your order is confirmed',
+    text: 'Everything is set aside and your payment is authorized. We write again when it leaves.',
+  }),
+  PaymentDeclined: (data) => ({
+    subject: 'Your payment was declined',
+    text: `Your bank declined the payment (${data.sentence}). Please try again on the order's page.`,
+  }),
+  PaymentActionRequired: (data) => ({
+    subject: 'Please confirm your payment',
+    text: `Your bank wants you to confirm the payment: ${data.url}`,
+  }),
+  LinesCancelled: (data, state) => ({
+    subject: 'A part of your order is cancelled',
+    text: `Cancelled, since ${because(data.reason)}:\n\n${items(state, data.lines)}`,
+  }),
+  OrderCancelled: (data) => ({
+    subject: 'Your order is cancelled',
+    text: `Your order is cancelled: ${because(data.reason)}. You are not charged; a charge made already is given back.`,
+  }),
   ShipmentDispatched: (data, state) => ({
     subject: 'Your parcel is on its way',
     text: `This has left:\n\n${items(state, data.lines)}${data.trackingNumber ? `\n\nTracking number: ${data.trackingNumber}${data.carrier ? ` (${data.carrier})` : ''}` : ''}`,
   }),
-  ShipmentDelivered: () => ({ subject: 'Your parcel has arrived', text: 'Your parcel was delivered. If something is not as it should be, you can return it from the order page.' }),
-  PaymentCaptureFailed: () => ({ subject: 'Your card could not be charged', text: 'Please pay for what was sent with another card, on the order page.' }),
-  ReturnReceived: (data, state) => ({ subject: 'Your return has arrived', text: `We have received:\n\n${items(state, data.lines)}` }),
-  PaymentRefunded: (data, state) => ({ subject: 'Your refund', text: `We have given back ${money(data.amountMinor, state.currency)}.` }),
+  ShipmentDelivered: () => ({
+    subject: 'Your parcel has arrived',
+    text: 'Your parcel was delivered. If something is not as it should be, you can return it from the order page.',
+  }),
+  PaymentCaptureFailed: () => ({
+    subject: 'Your card could not be charged',
+    text: 'Please pay for what was sent with another card, on the order page.',
+  }),
+  ReturnReceived: (data, state) => ({
+    subject: 'Your return has arrived',
+    text: `We have received:\n\n${items(state, data.lines)}`,
+  }),
+  PaymentRefunded: (data, state) => ({
+    subject: 'Your refund',
+    text: `We have given back ${money(data.amountMinor, state.currency)}.`,
+  }),
 };
 
 export const notification = ({ orders, mailer, vault, onFailure }: ConsumerDeps): Consumer => ({
@@ -63,7 +96,16 @@ export const notification = ({ orders, mailer, vault, onFailure }: ConsumerDeps)
     const { subject, text } = write(event.data, state);
     const messageId = `${stored.id}@orderfold`;
     const number = orderNumber(state.orderId);
-    await mailer.send({ messageId, to: email, subject: `${subject} (${number})`, text: `Hello ${name},\n\n${text}\n\nOrder ${number}\n` });
-    await orders.command(state.orderId, { type: 'RecordNotification', data: { notificationId, kind: event.type, messageId } }, { event: stored, step: 'notified' });
+    await mailer.send({
+      messageId,
+      to: email,
+      subject: `${subject} (${number})`,
+      text: `Hello ${name},\n\n${text}\n\nOrder ${number}\n`,
+    });
+    await orders.command(
+      state.orderId,
+      { type: 'RecordNotification', data: { notificationId, kind: event.type, messageId } },
+      { event: stored, step: 'notified' },
+    );
   },
 });

@@ -1,4 +1,7 @@
-/** Authorizes, captures, voids and refunds: whatever the order still needs from the gateway, one call after the other. */
+/**
+ * Authorizes, captures, voids and refunds: whatever the order still needs from the gateway, one call after
+ * the other.
+ */
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { paymentNeed, type PaymentNeed } from '../../domain/order/needs.ts';
@@ -18,45 +21,97 @@ const answered = (attempt: number, answer: Authorization): OrderCommand => {
       return { type: 'RecordAuthorization', data: { attempt, authorizationId, amountMinor, expiresAt } };
     }
     case 'action_required':
-      return { type: 'RecordActionRequired', data: { attempt, authorizationId: answer.authorizationId, url: answer.url } };
+      return {
+        type: 'RecordActionRequired',
+        data: { attempt, authorizationId: answer.authorizationId, url: answer.url },
+      };
     case 'declined':
       return { type: 'RecordDecline', data: { attempt, code: answer.code, sentence: answer.sentence } };
   }
 };
 
 export const payment = ({ orders, gateway, onFailure }: ConsumerDeps): Consumer => {
-  /** The call that a need asks for, under a key that is the same however often it is repeated, and what to report of it. */
+  /**
+   * The call that a need asks for, under a key that is the same however often it is repeated, and what to
+   * report of it.
+   */
   const call = async (state: OrderState, need: PaymentNeed): Promise<OrderCommand> => {
     const { orderId, currency } = state;
     switch (need.do) {
       case 'authorize': {
         const { attempt, amountMinor, token } = need;
-        if (amountMinor === 0) return { type: 'RecordAuthorization', data: { attempt, authorizationId: `nothing-to-pay-${attempt}`, amountMinor } };
-        return answered(attempt, await gateway.authorize({ key: authorizationKey(orderId, attempt), orderId, amountMinor, currency, token }));
+        if (amountMinor === 0)
+          return {
+            type: 'RecordAuthorization',
+            data: { attempt, authorizationId: `nothing-to-pay-${attempt}`, amountMinor },
+          };
+        return answered(
+          attempt,
+          await gateway.authorize({
+            key: authorizationKey(orderId, attempt),
+            orderId,
+            amountMinor,
+            currency,
+            token,
+          }),
+        );
       }
       case 'abandon': {
         const { attempt } = need;
         const answer = await gateway.abandon({ key: authorizationKey(orderId, attempt), orderId });
-        return answer.outcome === 'abandoned' ? { type: 'RecordAbandoned', data: { attempt } } : answered(attempt, answer);
+        return answer.outcome === 'abandoned'
+          ? { type: 'RecordAbandoned', data: { attempt } }
+          : answered(attempt, answer);
       }
       case 'capture': {
         const { parcelId, amountMinor, authorizationId } = need;
         if (authorizationId === undefined)
-          return { type: 'RecordCaptureFailure', data: { parcelId, code: 'no_authorization', sentence: 'No authorization has this much left.' } };
-        const answer = await gateway.capture({ key: `${orderId}:capture:${parcelId}:${authorizationId}`, orderId, authorizationId, amountMinor, currency });
+          return {
+            type: 'RecordCaptureFailure',
+            data: { parcelId, code: 'no_authorization', sentence: 'No authorization has this much left.' },
+          };
+        const answer = await gateway.capture({
+          key: `${orderId}:capture:${parcelId}:${authorizationId}`,
+          orderId,
+          authorizationId,
+          amountMinor,
+          currency,
+        });
         return answer.outcome === 'captured'
-          ? { type: 'RecordCapture', data: { captureId: answer.captureId, authorizationId, parcelId, amountMinor: answer.amountMinor } }
-          : { type: 'RecordCaptureFailure', data: { parcelId, code: answer.code, sentence: answer.sentence } };
+          ? {
+              type: 'RecordCapture',
+              data: {
+                captureId: answer.captureId,
+                authorizationId,
+                parcelId,
+                amountMinor: answer.amountMinor,
+              },
+            }
+          : {
+              type: 'RecordCaptureFailure',
+              data: { parcelId, code: answer.code, sentence: answer.sentence },
+            };
       }
       case 'void': {
         const { authorizationId } = need;
-        const answer = await gateway.void({ key: `${orderId}:void:${authorizationId}`, orderId, authorizationId });
-        if (answer.outcome === 'failed') throw new Error(`the gateway will not void ${authorizationId}: ${answer.code}, ${answer.sentence}`);
+        const answer = await gateway.void({
+          key: `${orderId}:void:${authorizationId}`,
+          orderId,
+          authorizationId,
+        });
+        if (answer.outcome === 'failed')
+          throw new Error(`the gateway will not void ${authorizationId}: ${answer.code}, ${answer.sentence}`);
         return { type: 'RecordVoid', data: { authorizationId } };
       }
       case 'refund': {
         const { refundId, captureId, amountMinor } = need;
-        const answer = await gateway.refund({ key: `${orderId}:refund:${refundId}`, orderId, captureId, amountMinor, currency });
+        const answer = await gateway.refund({
+          key: `${orderId}:refund:${refundId}`,
+          orderId,
+          captureId,
+          amountMinor,
+          currency,
+        });
         return answer.outcome === 'refunded'
           ? { type: 'RecordRefund', data: { refundId } }
           : { type: 'RecordRefundFailure', data: { refundId, code: answer.code, sentence: answer.sentence } };
@@ -71,7 +126,14 @@ export const payment = ({ orders, gateway, onFailure }: ConsumerDeps): Consumer 
     handles: {
       categories: ['order'],
       types: [
-        'OrderPlaced', 'PaymentRetryRequested', 'PaymentAuthorized', 'PaymentCaptured', 'LinesCancelled', 'OrderCancelled', 'ShipmentDispatched', 'RefundRequested',
+        'OrderPlaced',
+        'PaymentRetryRequested',
+        'PaymentAuthorized',
+        'PaymentCaptured',
+        'LinesCancelled',
+        'OrderCancelled',
+        'ShipmentDispatched',
+        'RefundRequested',
       ],
     },
     sideEffects: true,
@@ -86,7 +148,9 @@ export const payment = ({ orders, gateway, onFailure }: ConsumerDeps): Consumer 
         if (!need || signal.aborted) return;
         state = await orders.command(state.orderId, await call(state, need), { event, step: stepOf(need) });
       }
-      throw new Error(`order ${state.orderId} still needs ${stepOf(paymentNeed(state) ?? { do: 'abandon', attempt: 0 })} after ${CALLS} calls`);
+      throw new Error(
+        `order ${state.orderId} still needs ${stepOf(paymentNeed(state) ?? { do: 'abandon', attempt: 0 })} after ${CALLS} calls`,
+      );
     },
   };
 };

@@ -1,4 +1,7 @@
-/** Asks the warehouse to send what is confirmed and reserved, to stop what is cancelled, to expect what comes back. */
+/**
+ * Asks the warehouse to send what is confirmed and reserved, to stop what is cancelled, to expect what comes
+ * back.
+ */
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { warehouseNeeds } from '../../domain/order/needs.ts';
 import { openShipments, type OrderState } from '../../domain/order/state.ts';
@@ -9,28 +12,54 @@ import type { ParcelLine } from '../../ports/warehouse.ts';
 
 export const warehouse = ({ orders, warehouse: outside, vault, onFailure }: ConsumerDeps): Consumer => {
   const withSkus = (state: OrderState, lines: readonly LineQuantity[]): ParcelLine[] =>
-    lines.map(({ lineId, quantity }) => ({ lineId, quantity, sku: state.lines.find((line) => line.lineId === lineId)?.sku ?? '' }));
+    lines.map(({ lineId, quantity }) => ({
+      lineId,
+      quantity,
+      sku: state.lines.find((line) => line.lineId === lineId)?.sku ?? '',
+    }));
 
   const stop = async (state: OrderState, shipmentId: string, event: EventEnvelope): Promise<void> => {
     const { outcome } = await outside.cancelShipment({ shipmentId, orderId: state.orderId });
     // Too late is no failure: what has left is reported by the warehouse's own news.
-    if (outcome === 'cancelled') await orders.command(state.orderId, { type: 'RecordShipmentFailure', data: { shipmentId, reason: 'cancelled' } }, { event, step: `stopped-${shipmentId}` });
+    if (outcome === 'cancelled')
+      await orders.command(
+        state.orderId,
+        { type: 'RecordShipmentFailure', data: { shipmentId, reason: 'cancelled' } },
+        { event, step: `stopped-${shipmentId}` },
+      );
   };
 
   const ask = async (state: OrderState, shipmentId: string, event: EventEnvelope): Promise<void> => {
     const shipment = openShipments(state).find((open) => open.shipmentId === shipmentId);
     if (!shipment) return;
     const address = state.shippingAddress ? await vault.open(state.shippingAddress) : null;
-    const call = { shipmentId, orderId: state.orderId, lines: withSkus(state, shipment.open), address: address === ERASED ? null : address };
+    const call = {
+      shipmentId,
+      orderId: state.orderId,
+      lines: withSkus(state, shipment.open),
+      address: address === ERASED ? null : address,
+    };
     const answer = await outside.requestShipment(call);
-    if (answer.outcome === 'refused') await orders.command(state.orderId, { type: 'RecordShipmentFailure', data: { shipmentId, reason: answer.reason } }, { event, step: `refused-${shipmentId}` });
+    if (answer.outcome === 'refused')
+      await orders.command(
+        state.orderId,
+        { type: 'RecordShipmentFailure', data: { shipmentId, reason: answer.reason } },
+        { event, step: `refused-${shipmentId}` },
+      );
   };
 
   return {
     name: 'warehouse',
     handles: {
       categories: ['order'],
-      types: ['OrderConfirmed', 'StockReserved', 'OrderReleased', 'ShipmentRequested', 'CancellationRequested', 'ReturnRequested'],
+      types: [
+        'OrderConfirmed',
+        'StockReserved',
+        'OrderReleased',
+        'ShipmentRequested',
+        'CancellationRequested',
+        'ReturnRequested',
+      ],
     },
     sideEffects: true,
     from: 'beginning',
@@ -42,14 +71,25 @@ export const warehouse = ({ orders, warehouse: outside, vault, onFailure }: Cons
       const state = await orders.load(stored.stream.slice('order-'.length));
       if (event.type === 'ReturnRequested') {
         const open = state.returns.find((r) => r.returnId === event.data.returnId && !r.receivedAt);
-        if (open) await outside.expectReturn({ returnId: open.returnId, orderId: state.orderId, lines: withSkus(state, open.lines) });
+        if (open)
+          await outside.expectReturn({
+            returnId: open.returnId,
+            orderId: state.orderId,
+            lines: withSkus(state, open.lines),
+          });
         return;
       }
       for (const need of warehouseNeeds(state)) {
         if (need.do === 'cancel') await stop(state, need.shipmentId, stored);
-        else await orders.command(state.orderId, { type: 'RequestShipment', data: {} }, { event: stored, step: 'request' });
+        else
+          await orders.command(
+            state.orderId,
+            { type: 'RequestShipment', data: {} },
+            { event: stored, step: 'request' },
+          );
       }
-      if (event.type === 'ShipmentRequested' && !state.cancelled && !state.cancellationRequested) await ask(state, event.data.shipmentId, stored);
+      if (event.type === 'ShipmentRequested' && !state.cancelled && !state.cancellationRequested)
+        await ask(state, event.data.shipmentId, stored);
     },
   };
 };

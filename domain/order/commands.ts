@@ -37,14 +37,22 @@ type Commands = {
   /** Asks for everything that is reserved and not yet asked for. */
   RequestShipment: Record<string, never>;
   RecordShipmentFailure: { shipmentId: string; reason: string };
-  RecordDispatch: { shipmentId: string; parcelId: string; lines: readonly LineQuantity[]; carrier?: string; trackingNumber?: string };
+  RecordDispatch: {
+    shipmentId: string;
+    parcelId: string;
+    lines: readonly LineQuantity[];
+    carrier?: string;
+    trackingNumber?: string;
+  };
   RecordDelivery: { shipmentId: string; parcelId: string };
   RecordReturnReceived: { returnId: string; lines: readonly LineQuantity[]; restock: boolean };
   RecordNotification: { notificationId: string; kind: string; messageId: string };
 };
 
 export type OrderCommandType = keyof Commands;
-export type OrderCommand = { [T in OrderCommandType]: Readonly<{ type: T; data: Readonly<Commands[T]> }> }[OrderCommandType];
+export type OrderCommand = {
+  [T in OrderCommandType]: Readonly<{ type: T; data: Readonly<Commands[T]> }>;
+}[OrderCommandType];
 
 export const REFUSALS = [
   'order_not_found',

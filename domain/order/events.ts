@@ -1,6 +1,6 @@
 /**
- * What can have happened to an order, as it is stored. Shapes that have shipped never change: add a version, an upcaster and a
- * golden sample, as OrderPlaced shows.
+ * What can have happened to an order, as it is stored. Shapes that have shipped never change: add a version,
+ * an upcaster and a golden sample, as OrderPlaced shows.
  */
 import { z } from 'zod';
 import { Sealed, upcast, type EventEnvelope, type EventSchema } from '../kernel.ts';
@@ -18,11 +18,23 @@ export type LineQuantity = Readonly<z.infer<typeof LineQuantity>>;
 export const SHORTAGE_POLICIES = ['cancelOrder', 'cancelLines', 'backorder'] as const;
 export type ShortagePolicy = (typeof SHORTAGE_POLICIES)[number];
 
-const OrderLine = z.strictObject({ lineId: Id, sku: Id, name: z.string(), quantity: Quantity, unitPriceMinor: Minor });
+const OrderLine = z.strictObject({
+  lineId: Id,
+  sku: Id,
+  name: z.string(),
+  quantity: Quantity,
+  unitPriceMinor: Minor,
+});
 export type OrderLine = Readonly<z.infer<typeof OrderLine>>;
 
 /** lines + shipping − discount = total; the tax is contained in the total. */
-const Totals = z.strictObject({ linesMinor: Minor, shippingMinor: Minor, discountMinor: Minor, taxMinor: Minor, totalMinor: Minor });
+const Totals = z.strictObject({
+  linesMinor: Minor,
+  shippingMinor: Minor,
+  discountMinor: Minor,
+  taxMinor: Minor,
+  totalMinor: Minor,
+});
 export type Totals = Readonly<z.infer<typeof Totals>>;
 
 /** Version 1 had the amount of the tax alone. */
@@ -35,19 +47,26 @@ const OrderPlacedV1 = z.strictObject({
   onShortage: z.enum(SHORTAGE_POLICIES),
   contact: Sealed.optional(),
   shippingAddress: Sealed.optional(),
-  country: z.string().regex(/^[A-Z]{2}$/).optional(),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/)
+    .optional(),
   payment: z.strictObject({ method: z.literal('card'), token: z.string().optional() }),
   requestHash: z.string().optional(),
   expiresAt: Instant,
 });
 /**
- * `taxRate`: the share (0.2 = 20%) of the price before tax that the order was priced with, whatever the rate is today.
- * `country` (ISO 3166-1 alpha-2) stands in the clear for tax and figures: alone it names nobody.
- * `requestHash`: keyed hash of the checkout's body, which recognises a repeat; it is worth nothing once the key is erased.
+ * `taxRate`: the share (0.2 = 20%) of the price before tax that the order was priced with, whatever the rate
+ * is today. `country` (ISO 3166-1 alpha-2) stands in the clear for tax and figures: alone it names nobody.
+ * `requestHash`: keyed hash of the checkout's body, which recognises a repeat; it is worth nothing once the
+ * key is erased.
  */
 const OrderPlaced = OrderPlacedV1.extend({ taxRate: z.number().min(0).max(1) });
 
-/** The rate that the amounts show, to 4 decimals: those of a small order are rounded to whole minor units, so it can be off. */
+/**
+ * The rate that the amounts show, to 4 decimals: those of a small order are rounded to whole minor units, so
+ * it can be off.
+ */
 const taxRateShown = ({ taxMinor, totalMinor }: Totals): number => {
   if (taxMinor === 0) return 0;
   const netMinor = totalMinor - taxMinor;
@@ -57,7 +76,12 @@ const taxRateShown = ({ taxMinor, totalMinor }: Totals): number => {
 const ORDER_PLACED_VERSIONS: Omit<EventSchema, 'data'> = {
   version: 2,
   older: { 1: OrderPlacedV1 },
-  upcasters: { 1: (old: z.infer<typeof OrderPlacedV1>): z.infer<typeof OrderPlaced> => ({ ...old, taxRate: taxRateShown(old.totals) }) },
+  upcasters: {
+    1: (old: z.infer<typeof OrderPlacedV1>): z.infer<typeof OrderPlaced> => ({
+      ...old,
+      taxRate: taxRateShown(old.totals),
+    }),
+  },
 };
 
 const data = {
@@ -67,9 +91,16 @@ const data = {
   /** Units that were not there; what becomes of them follows from the order's shortage policy. */
   StockShort: z.strictObject({ resolution: z.enum(['cancelled', 'backordered']), lines: LineQuantities }),
   /** What the stock has let go (0: it held nothing) and what it still holds for the line. */
-  StockReleased: z.strictObject({ lines: z.array(z.strictObject({ lineId: Id, quantity: Minor, holds: Minor })).min(1) }),
+  StockReleased: z.strictObject({
+    lines: z.array(z.strictObject({ lineId: Id, quantity: Minor, holds: Minor })).min(1),
+  }),
   PaymentActionRequired: z.strictObject({ attempt: Quantity, authorizationId: Id, url: z.string() }),
-  PaymentAuthorized: z.strictObject({ attempt: Quantity, authorizationId: Id, amountMinor: Minor, expiresAt: Instant.optional() }),
+  PaymentAuthorized: z.strictObject({
+    attempt: Quantity,
+    authorizationId: Id,
+    amountMinor: Minor,
+    expiresAt: Instant.optional(),
+  }),
   PaymentDeclined: z.strictObject({ attempt: Quantity, code: Id, sentence: z.string() }),
   PaymentAuthorizationExpired: z.strictObject({ authorizationId: Id }),
   /** The customer tries again, with another card or after an action: attempt n + 1. */
@@ -78,20 +109,30 @@ const data = {
   /** `hold`: who holds it (operator, fraud); an order can be held by several at once. */
   OrderHeld: z.strictObject({ hold: Id, reason: Reason }),
   OrderReleased: z.strictObject({ hold: Id, reason: Reason }),
-  ShippingAddressChanged: z.strictObject({ shippingAddress: Sealed, country: z.string().regex(/^[A-Z]{2}$/).optional() }),
+  ShippingAddressChanged: z.strictObject({
+    shippingAddress: Sealed,
+    country: z
+      .string()
+      .regex(/^[A-Z]{2}$/)
+      .optional(),
+  }),
   LinesCancelled: z.strictObject({ lines: LineQuantities, reason: Reason }),
   CancellationRequested: z.strictObject({ reason: Reason }),
   OrderCancelled: z.strictObject({ reason: Reason }),
   ShipmentRequested: z.strictObject({ shipmentId: Id, lines: LineQuantities }),
   ShipmentFailed: z.strictObject({ shipmentId: Id, reason: Reason }),
   /**
-   * `amountMinor`: what this parcel is charged; shipping goes with the first, units that were cancelled are free.
-   * `unheld`: units of the line that the stock no longer held for the order when they left (a late dispatch).
+   * `amountMinor`: what this parcel is charged; shipping goes with the first, units that were cancelled are
+   * free. `unheld`: units of the line that the stock no longer held for the order when they left (a late
+   * dispatch).
    */
   ShipmentDispatched: z.strictObject({
     shipmentId: Id,
     parcelId: Id,
-    lines: z.array(LineQuantity.extend({ unheld: Quantity.optional() })).min(1).readonly(),
+    lines: z
+      .array(LineQuantity.extend({ unheld: Quantity.optional() }))
+      .min(1)
+      .readonly(),
     amountMinor: Minor,
     carrier: z.string().optional(),
     trackingNumber: z.string().optional(),
@@ -100,10 +141,20 @@ const data = {
   PaymentCaptured: z.strictObject({ captureId: Id, authorizationId: Id, parcelId: Id, amountMinor: Minor }),
   PaymentCaptureFailed: z.strictObject({ parcelId: Id, code: Id, sentence: z.string() }),
   /** `authorizationId` is missing when an attempt was given up before anything was authorized. */
-  PaymentVoided: z.strictObject({ authorizationId: Id.optional(), attempt: Quantity.optional(), amountMinor: Minor }),
+  PaymentVoided: z.strictObject({
+    authorizationId: Id.optional(),
+    attempt: Quantity.optional(),
+    amountMinor: Minor,
+  }),
   ReturnRequested: z.strictObject({ returnId: Id, lines: LineQuantities, reason: Reason }),
   ReturnReceived: z.strictObject({ returnId: Id, lines: LineQuantities, restock: z.boolean() }),
-  RefundRequested: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity, reason: Reason, returnId: Id.optional() }),
+  RefundRequested: z.strictObject({
+    refundId: Id,
+    captureId: Id,
+    amountMinor: Quantity,
+    reason: Reason,
+    returnId: Id.optional(),
+  }),
   PaymentRefunded: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity }),
   RefundFailed: z.strictObject({ refundId: Id, code: Id, sentence: z.string() }),
   CustomerNotified: z.strictObject({ notificationId: Id, kind: Id, messageId: Id }),
@@ -112,14 +163,19 @@ const data = {
 
 export type OrderEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
 export type OrderEventType = keyof OrderEventData;
-export type OrderEvent = { [T in OrderEventType]: Readonly<{ type: T; data: OrderEventData[T] }> }[OrderEventType];
+export type OrderEvent = {
+  [T in OrderEventType]: Readonly<{ type: T; data: OrderEventData[T] }>;
+}[OrderEventType];
 
 export const ORDER_EVENTS: Readonly<Record<OrderEventType, EventSchema>> = {
-  ...(Object.fromEntries(Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }])) as unknown as Record<OrderEventType, EventSchema>),
+  ...(Object.fromEntries(
+    Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
+  ) as unknown as Record<OrderEventType, EventSchema>),
   OrderPlaced: { ...ORDER_PLACED_VERSIONS, data: OrderPlaced },
 };
 
 /** An order's stored event in the current version. */
-export const orderEvent = (event: EventEnvelope): EventEnvelope<OrderEvent> => upcast<OrderEvent>(ORDER_EVENTS, event);
+export const orderEvent = (event: EventEnvelope): EventEnvelope<OrderEvent> =>
+  upcast<OrderEvent>(ORDER_EVENTS, event);
 
 export const orderStream = (orderId: string): string => `order-${orderId}`;

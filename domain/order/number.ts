@@ -1,4 +1,7 @@
-/** The number that people read out: 12 digits and letters of Crockford's base 32 (no I, L, O, U), derived from the order's id. */
+/**
+ * The number that people read out: 12 digits and letters of Crockford's base 32 (no I, L, O, U), derived from
+ * the order's id.
+ */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** The last 60 of the id's 62 hashed bits; the first 48 are its time and would make neighbours look alike. */

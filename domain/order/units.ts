@@ -2,11 +2,17 @@
 import type { LineQuantity } from './events.ts';
 import type { Line, OrderState, Shipment } from './state.ts';
 
-export const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
+export const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
 
-export const onLines = (state: OrderState, changes: readonly LineQuantity[], change: (line: Line, quantity: number) => Line): readonly Line[] => {
+export const onLines = (
+  state: OrderState,
+  changes: readonly LineQuantity[],
+  change: (line: Line, quantity: number) => Line,
+): readonly Line[] => {
   const quantities = new Map<string, number>();
-  for (const { lineId, quantity } of changes) quantities.set(lineId, (quantities.get(lineId) ?? 0) + quantity);
+  for (const { lineId, quantity } of changes)
+    quantities.set(lineId, (quantities.get(lineId) ?? 0) + quantity);
   return state.lines.map((line) => {
     const quantity = quantities.get(line.lineId);
     return quantity === undefined ? line : change(line, quantity);
@@ -14,8 +20,17 @@ export const onLines = (state: OrderState, changes: readonly LineQuantity[], cha
 };
 
 /** Takes `quantity` out of the named counts in their order and never below 0. */
-export const take = (line: Line, quantity: number, from: readonly ('pending' | 'reserved' | 'backordered' | 'cancelled')[]): Line => {
-  const counts = { pending: line.pending, reserved: line.reserved, backordered: line.backordered, cancelled: line.cancelled };
+export const take = (
+  line: Line,
+  quantity: number,
+  from: readonly ('pending' | 'reserved' | 'backordered' | 'cancelled')[],
+): Line => {
+  const counts = {
+    pending: line.pending,
+    reserved: line.reserved,
+    backordered: line.backordered,
+    cancelled: line.cancelled,
+  };
   for (const name of from) {
     const units = Math.min(quantity, counts[name]);
     counts[name] -= units;
@@ -26,11 +41,17 @@ export const take = (line: Line, quantity: number, from: readonly ('pending' | '
 
 export const without = (open: readonly LineQuantity[], left: readonly LineQuantity[]): LineQuantity[] =>
   open
-    .map((line) => ({ ...line, quantity: line.quantity - sum(left, (l) => (l.lineId === line.lineId ? l.quantity : 0)) }))
+    .map((line) => ({
+      ...line,
+      quantity: line.quantity - sum(left, (l) => (l.lineId === line.lineId ? l.quantity : 0)),
+    }))
     .filter((line) => line.quantity > 0);
 
 /** Takes `surplus` off what is open, the latest shipment first. */
-export const withoutSurplus = (shipments: readonly Shipment[], surplus: readonly LineQuantity[]): readonly Shipment[] => {
+export const withoutSurplus = (
+  shipments: readonly Shipment[],
+  surplus: readonly LineQuantity[],
+): readonly Shipment[] => {
   const left = new Map(surplus.map((line) => [line.lineId, line.quantity]));
   return shipments
     .toReversed()
@@ -50,5 +71,8 @@ export const cancelUnits = (line: Line, quantity: number): Line => ({
   cancelled: line.cancelled + quantity,
 });
 
-export const mapWhere = <T>(items: readonly T[], matches: (item: T) => boolean, change: (item: T) => T): readonly T[] =>
-  items.map((item) => (matches(item) ? change(item) : item));
+export const mapWhere = <T>(
+  items: readonly T[],
+  matches: (item: T) => boolean,
+  change: (item: T) => T,
+): readonly T[] => items.map((item) => (matches(item) ? change(item) : item));

@@ -1,26 +1,52 @@
 /** A product of the catalogue: listed, priced, delisted, so that prices are audited as orders are. */
 import { z } from 'zod';
-import { accept, refuse, upcast, type Decider, type EventEnvelope, type EventSchema, type Refusal } from '../kernel.ts';
+import {
+  accept,
+  refuse,
+  upcast,
+  type Decider,
+  type EventEnvelope,
+  type EventSchema,
+  type Refusal,
+} from '../kernel.ts';
 import { Currency } from '../money.ts';
 
-export const Sku = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores');
+export const Sku = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores');
 
 const data = {
-  ProductListed: z.strictObject({ sku: Sku, name: z.string().min(1).max(200), priceMinor: z.int().min(1), currency: Currency }),
+  ProductListed: z.strictObject({
+    sku: Sku,
+    name: z.string().min(1).max(200),
+    priceMinor: z.int().min(1),
+    currency: Currency,
+  }),
   ProductRenamed: z.strictObject({ name: z.string().min(1).max(200) }),
   ProductPriced: z.strictObject({ priceMinor: z.int().min(1), currency: Currency }),
   ProductDelisted: z.strictObject({}),
 } as const;
 
 export type ProductEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
-export type ProductEvent = { [T in keyof ProductEventData]: Readonly<{ type: T; data: ProductEventData[T] }> }[keyof ProductEventData];
-export const PRODUCT_EVENTS = Object.fromEntries(Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }])) as unknown as Readonly<
-  Record<keyof ProductEventData, EventSchema>
->;
-export const productEvent = (event: EventEnvelope): EventEnvelope<ProductEvent> => upcast<ProductEvent>(PRODUCT_EVENTS, event);
+export type ProductEvent = {
+  [T in keyof ProductEventData]: Readonly<{ type: T; data: ProductEventData[T] }>;
+}[keyof ProductEventData];
+export const PRODUCT_EVENTS = Object.fromEntries(
+  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
+) as unknown as Readonly<Record<keyof ProductEventData, EventSchema>>;
+export const productEvent = (event: EventEnvelope): EventEnvelope<ProductEvent> =>
+  upcast<ProductEvent>(PRODUCT_EVENTS, event);
 export const productStream = (sku: string): string => `product-${sku}`;
 
-export type ProductState = Readonly<{ revision: number; listed: boolean; sku: string; name: string; priceMinor: number; currency: string; commands: Readonly<Record<string, number>> }>;
+export type ProductState = Readonly<{
+  revision: number;
+  listed: boolean;
+  sku: string;
+  name: string;
+  priceMinor: number;
+  currency: string;
+  commands: Readonly<Record<string, number>>;
+}>;
 export type ProductCommand =
   | Readonly<{ type: 'ListProduct'; data: ProductEventData['ProductListed'] }>
   | Readonly<{ type: 'DelistProduct'; data: Record<string, never> }>;
@@ -54,7 +80,10 @@ export const product: Decider<ProductCommand, ProductEvent, ProductState, Produc
     const { name, priceMinor, currency } = command.data;
     if (!state.listed) return accept({ type: 'ProductListed', data: command.data });
     const renamed: ProductEvent[] = name === state.name ? [] : [{ type: 'ProductRenamed', data: { name } }];
-    const priced: ProductEvent[] = priceMinor === state.priceMinor && currency === state.currency ? [] : [{ type: 'ProductPriced', data: { priceMinor, currency } }];
+    const priced: ProductEvent[] =
+      priceMinor === state.priceMinor && currency === state.currency
+        ? []
+        : [{ type: 'ProductPriced', data: { priceMinor, currency } }];
     return accept(...renamed, ...priced);
   },
 };

@@ -17,12 +17,25 @@ export const levelsAfter = <L extends StockLevels>(levels: L, event: StockEvent)
     case 'UnitsBackordered':
       return { ...levels, backordered: levels.backordered + event.data.quantity };
     case 'BackorderFilled':
-      return { ...levels, reserved: levels.reserved + event.data.quantity, backordered: levels.backordered - event.data.quantity };
+      return {
+        ...levels,
+        reserved: levels.reserved + event.data.quantity,
+        backordered: levels.backordered - event.data.quantity,
+      };
     case 'UnitsReleased':
-      return { ...levels, reserved: levels.reserved - event.data.reserved, backordered: levels.backordered - event.data.backordered };
+      return {
+        ...levels,
+        reserved: levels.reserved - event.data.reserved,
+        backordered: levels.backordered - event.data.backordered,
+      };
     case 'UnitsDispatched': {
       const { quantity, reserved, backordered } = event.data;
-      return { ...levels, onHand: levels.onHand - quantity, reserved: levels.reserved - reserved, backordered: levels.backordered - backordered };
+      return {
+        ...levels,
+        onHand: levels.onHand - quantity,
+        reserved: levels.reserved - reserved,
+        backordered: levels.backordered - backordered,
+      };
     }
     default: {
       const never: never = event;

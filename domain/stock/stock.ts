@@ -1,6 +1,15 @@
 /** The stock of one SKU: what is on hand, what is promised to orders, who waits for what arrives. */
 import { z } from 'zod';
-import { accept, refuse, upcast, type Decider, type EventEnvelope, type EventSchema, type Refusal, type Stamped } from '../kernel.ts';
+import {
+  accept,
+  refuse,
+  upcast,
+  type Decider,
+  type EventEnvelope,
+  type EventSchema,
+  type Refusal,
+  type Stamped,
+} from '../kernel.ts';
 
 const Quantity = z.int().min(1);
 const Id = z.string().min(1).max(300);
@@ -14,16 +23,26 @@ const data = {
   /** Stock that became free went to the reservation that has waited longest. */
   BackorderFilled: z.strictObject({ reservationId: Id, quantity: Quantity }),
   UnitsReleased: z.strictObject({ reservationId: Id, reserved: z.int().min(0), backordered: z.int().min(0) }),
-  /** Of `quantity` units that left, those that were `reserved` and those that still waited as `backordered`. */
-  UnitsDispatched: z.strictObject({ reservationId: Id, quantity: Quantity, reserved: z.int().min(0), backordered: z.int().min(0) }),
+  /**
+   * Of `quantity` units that left, those that were `reserved` and those that still waited as `backordered`.
+   */
+  UnitsDispatched: z.strictObject({
+    reservationId: Id,
+    quantity: Quantity,
+    reserved: z.int().min(0),
+    backordered: z.int().min(0),
+  }),
 } as const;
 
 export type StockEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
-export type StockEvent = { [T in keyof StockEventData]: Readonly<{ type: T; data: StockEventData[T] }> }[keyof StockEventData];
-export const STOCK_EVENTS = Object.fromEntries(Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }])) as unknown as Readonly<
-  Record<keyof StockEventData, EventSchema>
->;
-export const stockEvent = (event: EventEnvelope): EventEnvelope<StockEvent> => upcast<StockEvent>(STOCK_EVENTS, event);
+export type StockEvent = {
+  [T in keyof StockEventData]: Readonly<{ type: T; data: StockEventData[T] }>;
+}[keyof StockEventData];
+export const STOCK_EVENTS = Object.fromEntries(
+  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
+) as unknown as Readonly<Record<keyof StockEventData, EventSchema>>;
+export const stockEvent = (event: EventEnvelope): EventEnvelope<StockEvent> =>
+  upcast<StockEvent>(STOCK_EVENTS, event);
 export const stockStream = (sku: string): string => `stock-${sku}`;
 
 /** A reservation is one line of one order; its id keeps both. */
@@ -34,15 +53,21 @@ export const reservationOf = (id: string): Readonly<{ orderId: string; lineId: s
 };
 
 /**
- * `filled`: units of it that came out of the queue, whether they are still here or not; `dispatched`: units that have left;
- * `turn`: place in the queue of those who wait.
+ * `filled`: units of it that came out of the queue, whether they are still here or not; `dispatched`: units
+ * that have left; `turn`: place in the queue of those who wait.
  */
-export type Reservation = Readonly<{ reserved: number; backordered: number; filled: number; dispatched: number; turn: number }>;
+export type Reservation = Readonly<{
+  reserved: number;
+  backordered: number;
+  filled: number;
+  dispatched: number;
+  turn: number;
+}>;
 
 /**
- * `reservations`: of open orders only, spread over buckets by id, so that a change copies one bucket and not all of a hot
- * SKU's. `recent`: the last commands that change what is on hand, with the revision each led to; reservations need none,
- * since repeating them is recognised by the reservation itself.
+ * `reservations`: of open orders only, spread over buckets by id, so that a change copies one bucket and not
+ * all of a hot SKU's. `recent`: the last commands that change what is on hand, with the revision each led to;
+ * reservations need none, since repeating them is recognised by the reservation itself.
  */
 export type StockState = Readonly<{
   revision: number;
@@ -59,7 +84,15 @@ const RECENT_COMMANDS = 1_000;
 /** Names the shape of the state in snapshots: change it with the shape. */
 export const STOCK_SHAPE = 'stock-1';
 
-export const initialStock: StockState = { revision: -1, onHand: 0, reserved: 0, backordered: 0, nextTurn: 0, reservations: Array.from({ length: BUCKETS }, () => ({})), recent: [] };
+export const initialStock: StockState = {
+  revision: -1,
+  onHand: 0,
+  reserved: 0,
+  backordered: 0,
+  nextTurn: 0,
+  reservations: Array.from({ length: BUCKETS }, () => ({})),
+  recent: [],
+};
 
 const bucketOf = (id: string): number => {
   let hash = 0;
@@ -101,13 +134,27 @@ const change = (state: StockState, event: StockEvent): StockState => {
       return withReservation(state, id, { ...before, backordered: before.backordered + event.data.quantity });
     case 'BackorderFilled': {
       const { quantity } = event.data;
-      return withReservation(state, id, { ...before, reserved: before.reserved + quantity, backordered: before.backordered - quantity, filled: before.filled + quantity });
+      return withReservation(state, id, {
+        ...before,
+        reserved: before.reserved + quantity,
+        backordered: before.backordered - quantity,
+        filled: before.filled + quantity,
+      });
     }
     case 'UnitsReleased':
-      return withReservation(state, id, { ...before, reserved: before.reserved - event.data.reserved, backordered: before.backordered - event.data.backordered });
+      return withReservation(state, id, {
+        ...before,
+        reserved: before.reserved - event.data.reserved,
+        backordered: before.backordered - event.data.backordered,
+      });
     case 'UnitsDispatched': {
       const { quantity, reserved, backordered } = event.data;
-      const left = { ...before, reserved: before.reserved - reserved, backordered: before.backordered - backordered, dispatched: before.dispatched + quantity };
+      const left = {
+        ...before,
+        reserved: before.reserved - reserved,
+        backordered: before.backordered - backordered,
+        dispatched: before.dispatched + quantity,
+      };
       return { ...withReservation(state, id, left), onHand: state.onHand - quantity };
     }
     default: {
@@ -121,7 +168,10 @@ const evolve = (state: StockState, event: Stamped<StockEvent>): StockState => {
   const revision = state.revision + 1;
   const next = { ...change(state, event), revision };
   if (event.type !== 'GoodsReceived' && event.type !== 'StockAdjusted') return next;
-  const recent = [...state.recent.filter(([id]) => id !== event.meta.commandId), [event.meta.commandId, revision] as const];
+  const recent = [
+    ...state.recent.filter(([id]) => id !== event.meta.commandId),
+    [event.meta.commandId, revision] as const,
+  ];
   return { ...next, recent: recent.slice(-RECENT_COMMANDS) };
 };
 
@@ -130,13 +180,27 @@ export type StockCommand =
   /** `fact`: it has happened, so it is recorded even when the count goes below 0. */
   | Readonly<{ type: 'AdjustStock'; data: Readonly<{ delta: number; reason: string; fact?: boolean }> }>
   /** `onShortage`: take nothing unless all is there, take what is there, or wait for the rest. */
-  | Readonly<{ type: 'ReserveUnits'; data: Readonly<{ reservationId: string; quantity: number; onShortage: 'none' | 'partial' | 'backorder' }> }>
+  | Readonly<{
+      type: 'ReserveUnits';
+      data: Readonly<{
+        reservationId: string;
+        quantity: number;
+        onShortage: 'none' | 'partial' | 'backorder';
+      }>;
+    }>
   /**
-   * Lets go of all but `keep` units: a target and not a difference, so that a repeat does nothing. `dispatched`: units of the
-   * reservation that have left in all, counted first, since what has left cannot be let go.
+   * Lets go of all but `keep` units: a target and not a difference, so that a repeat does nothing.
+   * `dispatched`: units of the reservation that have left in all, counted first, since what has left cannot
+   * be let go.
    */
-  | Readonly<{ type: 'ReleaseUnits'; data: Readonly<{ reservationId: string; keep: number; dispatched?: number }> }>
-  /** `total`: units of the reservation that have left in all. A reservation that is over has been told already. */
+  | Readonly<{
+      type: 'ReleaseUnits';
+      data: Readonly<{ reservationId: string; keep: number; dispatched?: number }>;
+    }>
+  /**
+   * `total`: units of the reservation that have left in all. A reservation that is over has been told
+   * already.
+   */
   | Readonly<{ type: 'DispatchUnits'; data: Readonly<{ reservationId: string; total: number }> }>;
 export type StockRefusal = Refusal<'out_of_stock' | 'below_zero'>;
 
@@ -144,7 +208,9 @@ export type StockRefusal = Refusal<'out_of_stock' | 'below_zero'>;
 const fills = (state: StockState): StockEvent[] => {
   let free = available(state);
   if (free <= 0 || state.backordered === 0) return [];
-  const waiting = state.reservations.flatMap((bucket) => Object.entries(bucket)).filter(([, r]) => r.backordered > 0);
+  const waiting = state.reservations
+    .flatMap((bucket) => Object.entries(bucket))
+    .filter(([, r]) => r.backordered > 0);
   waiting.sort(([, a], [, b]) => a.turn - b.turn);
   const events: StockEvent[] = [];
   for (const [id, { backordered }] of waiting) {
@@ -162,10 +228,12 @@ const reserve = (state: StockState, data: Extract<StockCommand, { type: 'Reserve
   const free = Math.max(0, state.backordered > 0 ? 0 : available(state));
   const reserved = free >= quantity || onShortage !== 'none' ? Math.min(free, quantity) : 0;
   const backordered = onShortage === 'backorder' ? quantity - reserved : 0;
-  if (reserved + backordered === 0) return refuse('out_of_stock', `${free} are available, ${quantity} were asked for.`);
+  if (reserved + backordered === 0)
+    return refuse('out_of_stock', `${free} are available, ${quantity} were asked for.`);
   const events: StockEvent[] = [];
   if (reserved > 0) events.push({ type: 'UnitsReserved', data: { reservationId: id, quantity: reserved } });
-  if (backordered > 0) events.push({ type: 'UnitsBackordered', data: { reservationId: id, quantity: backordered } });
+  if (backordered > 0)
+    events.push({ type: 'UnitsBackordered', data: { reservationId: id, quantity: backordered } });
   return accept(...events);
 };
 
@@ -187,10 +255,12 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
     case 'ReceiveGoods':
     case 'AdjustStock': {
       if (state.recent.some(([id]) => id === command.meta.commandId)) return accept();
-      if (command.type === 'ReceiveGoods') return withFills(state, command, { type: 'GoodsReceived', data: command.data });
+      if (command.type === 'ReceiveGoods')
+        return withFills(state, command, { type: 'GoodsReceived', data: command.data });
       const { delta, reason, fact } = command.data;
       if (delta === 0) return accept();
-      if (state.onHand + delta < 0 && delta < 0 && !fact) return refuse('below_zero', `${state.onHand} are on hand; ${-delta} cannot be taken away.`);
+      if (state.onHand + delta < 0 && delta < 0 && !fact)
+        return refuse('below_zero', `${state.onHand} are on hand; ${-delta} cannot be taken away.`);
       return withFills(state, command, { type: 'StockAdjusted', data: { delta, reason } });
     }
     case 'ReserveUnits':
@@ -203,7 +273,10 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
       const excess = held ? held.reserved + held.backordered - keep : 0;
       if (!held || excess <= 0) return accept(...left);
       const backordered = Math.min(excess, held.backordered);
-      const released: StockEvent = { type: 'UnitsReleased', data: { reservationId: id, reserved: excess - backordered, backordered } };
+      const released: StockEvent = {
+        type: 'UnitsReleased',
+        data: { reservationId: id, reserved: excess - backordered, backordered },
+      };
       return accept(...left, released, ...fills(evolve(after, { ...released, meta: command.meta })));
     }
     case 'DispatchUnits':
@@ -215,16 +288,27 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
   }
 };
 
-export const stock: Decider<StockCommand, StockEvent, StockState, StockRefusal> = { initial: initialStock, evolve, decide };
+export const stock: Decider<StockCommand, StockEvent, StockState, StockRefusal> = {
+  initial: initialStock,
+  evolve,
+  decide,
+};
 
 /** A sentence for each rule that `state` breaks. */
 export const brokenStockRules = (state: StockState): readonly string[] => {
   const broken: string[] = [];
   const all = state.reservations.flatMap((bucket) => Object.values(bucket));
-  const [reserved, backordered] = [all.reduce((n, r) => n + r.reserved, 0), all.reduce((n, r) => n + r.backordered, 0)];
-  if (reserved !== state.reserved) broken.push(`reserved ${state.reserved} ≠ ${reserved} of all reservations`);
-  if (backordered !== state.backordered) broken.push(`back-ordered ${state.backordered} ≠ ${backordered} of all reservations`);
-  if (all.some((r) => r.reserved < 0 || r.backordered < 0 || r.dispatched < 0)) broken.push('a reservation is below 0');
-  if (state.backordered > 0 && available(state) > 0) broken.push(`${available(state)} are free while ${state.backordered} wait`);
+  const [reserved, backordered] = [
+    all.reduce((n, r) => n + r.reserved, 0),
+    all.reduce((n, r) => n + r.backordered, 0),
+  ];
+  if (reserved !== state.reserved)
+    broken.push(`reserved ${state.reserved} ≠ ${reserved} of all reservations`);
+  if (backordered !== state.backordered)
+    broken.push(`back-ordered ${state.backordered} ≠ ${backordered} of all reservations`);
+  if (all.some((r) => r.reserved < 0 || r.backordered < 0 || r.dispatched < 0))
+    broken.push('a reservation is below 0');
+  if (state.backordered > 0 && available(state) > 0)
+    broken.push(`${available(state)} are free while ${state.backordered} wait`);
   return broken;
 };

@@ -11,7 +11,12 @@ import type { Progress } from '../cli/progress.ts';
 export type Exported = Readonly<{ events: number; last: Position | undefined }>;
 
 /** Resolves once `to` has taken all of it, or has gone away (head, less). `to` is left open unless `end`. */
-export const exportToStream = async ({ chunks }: Export, to: NodeJS.WritableStream, progress: Progress, { end = false } = {}): Promise<Exported> => {
+export const exportToStream = async (
+  { chunks }: Export,
+  to: NodeJS.WritableStream,
+  progress: Progress,
+  { end = false } = {},
+): Promise<Exported> => {
   let [events, last]: [number, Position | undefined] = [0, undefined];
   const texts = async function* () {
     for await (const chunk of chunks()) {
@@ -29,14 +34,24 @@ export const exportToStream = async ({ chunks }: Export, to: NodeJS.WritableStre
   return { events, last };
 };
 
-/** Throws WrongUse for a path that is a folder or lies in none. What was at `file` before is replaced, at once and last. */
+/**
+ * Throws WrongUse for a path that is a folder or lies in none. What was at `file` before is replaced, at once
+ * and last.
+ */
 export const exportToFile = async (exported: Export, file: string, progress: Progress): Promise<Exported> => {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new WrongUse(`--to ${file} is a folder.`);
-  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) throw new WrongUse(`--to ${file} lies in no folder that is there.`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new WrongUse(`--to ${file} is a folder.`);
+  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory())
+    throw new WrongUse(`--to ${file} lies in no folder that is there.`);
   const partial = `${file}.partial-${process.pid}`;
   try {
     // Flushed before it gets its name: a crash leaves the old file or the whole new one.
-    const done = await exportToStream(exported, createWriteStream(partial, { flush: true } as Parameters<typeof createWriteStream>[1]), progress, { end: true });
+    const done = await exportToStream(
+      exported,
+      createWriteStream(partial, { flush: true } as Parameters<typeof createWriteStream>[1]),
+      progress,
+      { end: true },
+    );
     renameSync(partial, file);
     return done;
   } catch (error) {

@@ -5,7 +5,13 @@ import type { Progress } from '../cli/progress.ts';
 import { checkStream, type Violation } from './check-stream.ts';
 
 /** `violations` counts all, `first` lists some. `categories`: streams of each. */
-export type StoreReport = Readonly<{ streams: number; events: number; violations: number; first: readonly Violation[]; categories: Readonly<Record<string, number>> }>;
+export type StoreReport = Readonly<{
+  streams: number;
+  events: number;
+  violations: number;
+  first: readonly Violation[];
+  categories: Readonly<Record<string, number>>;
+}>;
 
 const LISTED = 100;
 const PER_STREAM = 1_000;
@@ -23,13 +29,14 @@ export const checkStore = async (store: EventStore, progress: Progress): Promise
   };
   let after: Position | undefined;
   let lastPosition = '';
-  for (let atTail = until === undefined; !atTail; ) {
+  for (let atTail = until === undefined; !atTail;) {
     const page = await store.readAll(after, { limit: PAGE_EVENTS });
     for (const event of page.events) {
       if (until === undefined || event.position > until) break;
       const { stream, revision, position } = event;
       events += 1;
-      if (position <= lastPosition) blame([{ stream, revision, sentence: `position ${position} stands behind ${lastPosition}` }]);
+      if (position <= lastPosition)
+        blame([{ stream, revision, sentence: `position ${position} stands behind ${lastPosition}` }]);
       lastPosition = position;
       if (revision !== 0) continue;
       streams += 1;
@@ -44,6 +51,12 @@ export const checkStore = async (store: EventStore, progress: Progress): Promise
   }
   progress.end();
   if (inStreams !== events)
-    blame([{ stream: '(the whole store)', revision: -1, sentence: `it holds ${events} events; the streams that begin at revision 0 hold ${inStreams}: some are missing from one or the other` }]);
+    blame([
+      {
+        stream: '(the whole store)',
+        revision: -1,
+        sentence: `it holds ${events} events; the streams that begin at revision 0 hold ${inStreams}: some are missing from one or the other`,
+      },
+    ]);
   return { streams, events, violations, first, categories };
 };

@@ -1,5 +1,15 @@
-/** One stream read from its beginning: its chain, its order, its data, and its aggregate's rules after every event. */
-import { categoryOf, keyOf, type EventEnvelope, type EventSchema, type Message, type Position } from '../../domain/kernel.ts';
+/**
+ * One stream read from its beginning: its chain, its order, its data, and its aggregate's rules after every
+ * event.
+ */
+import {
+  categoryOf,
+  keyOf,
+  type EventEnvelope,
+  type EventSchema,
+  type Message,
+  type Position,
+} from '../../domain/kernel.ts';
 import { OPERATIONS_EVENTS } from '../../domain/operations/operations.ts';
 import { ORDER_EVENTS, orderStream } from '../../domain/order/events.ts';
 import { brokenOrderRules } from '../../domain/order/rules.ts';
@@ -20,9 +30,10 @@ type Kind = Readonly<{ schemas: Readonly<Record<string, EventSchema>>; fold(stre
 /** The stock's rules look at every reservation, so they are checked this often and at the end. */
 const STOCK_RULES_EVERY = 100;
 
-const folding = <S, E extends Message>(
-  aggregate: { decider: { initial: S; evolve(state: S, event: EventEnvelope<E>): S }; read(event: EventEnvelope): EventEnvelope<E> },
-): ((event: EventEnvelope) => S) => {
+const folding = <S, E extends Message>(aggregate: {
+  decider: { initial: S; evolve(state: S, event: EventEnvelope<E>): S };
+  read(event: EventEnvelope): EventEnvelope<E>;
+}): ((event: EventEnvelope) => S) => {
   let state = aggregate.decider.initial;
   return (event) => (state = aggregate.decider.evolve(state, aggregate.read(event)));
 };
@@ -35,7 +46,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
       return {
         after(event) {
           const state = next(event);
-          const named = event.revision > 0 || orderStream(state.orderId) === stream ? [] : [`the order calls itself ${state.orderId}`];
+          const named =
+            event.revision > 0 || orderStream(state.orderId) === stream
+              ? []
+              : [`the order calls itself ${state.orderId}`];
           return [...named, ...brokenOrderRules(state)];
         },
         end: () => [],
@@ -52,7 +66,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
       let command = '';
       return {
         after(event) {
-          // Between the events of one decision goods may be free while someone waits: looked at where the next one begins.
+          // Between the events of one decision goods may be free while someone waits: looked at where the
+          // next one begins.
           const due = event.meta.commandId !== command && state.revision - looked >= STOCK_RULES_EVERY;
           if (due) {
             last = brokenStockRules(state);
@@ -74,7 +89,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
       return {
         after(event) {
           const state = next(event);
-          return event.revision > 0 || state.sku === keyOf(stream) ? [] : [`the product calls itself ${state.sku || 'nothing'}`];
+          return event.revision > 0 || state.sku === keyOf(stream)
+            ? []
+            : [`the product calls itself ${state.sku || 'nothing'}`];
         },
         end: () => [],
       };
@@ -95,21 +112,31 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** Of what version it was stored in; a type or version that is not known has no schema, and its fold says so. */
+/**
+ * Of what version it was stored in; a type or version that is not known has no schema, and its fold says so.
+ */
 const invalidData = (schemas: Kind['schemas'], event: EventEnvelope): readonly string[] => {
   const known = schemas[event.type];
   const schema = event.schema === known?.version ? known.data : known?.older?.[event.schema];
   const parsed = schema?.safeParse(event.data);
   if (!parsed || parsed.success) return [];
   const [issue] = parsed.error.issues;
-  return [`the data of ${event.type} is invalid: ${['data', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'unknown'}`];
+  return [
+    `the data of ${event.type} is invalid: ${['data', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'unknown'}`,
+  ];
 };
 
 /**
- * Reads `stream` up to `until` and checks it. A fold that throws ends the folding, not the check of the chain. Streams of
- * categories that are not known have their chain checked alone. At most `limit` violations are collected.
+ * Reads `stream` up to `until` and checks it. A fold that throws ends the folding, not the check of the
+ * chain. Streams of categories that are not known have their chain checked alone. At most `limit` violations
+ * are collected.
  */
-export const checkStream = async (store: EventStore, stream: string, until: Position, limit: number): Promise<StreamReport> => {
+export const checkStream = async (
+  store: EventStore,
+  stream: string,
+  until: Position,
+  limit: number,
+): Promise<StreamReport> => {
   const violations: Violation[] = [];
   const category = categoryOf(stream);
   const kind = Object.hasOwn(KINDS, category) ? KINDS[category] : undefined;
@@ -121,10 +148,18 @@ export const checkStream = async (store: EventStore, stream: string, until: Posi
     const blame = (sentence: string): void => {
       if (violations.length < limit) violations.push({ stream, revision: event.revision, sentence });
     };
-    const [revision, hash, at] = before ? [before.revision + 1, hashOf(before), before.meta.at] : [0, NO_HASH, ''];
+    const [revision, hash, at] = before
+      ? [before.revision + 1, hashOf(before), before.meta.at]
+      : [0, NO_HASH, ''];
     if (event.revision !== revision) blame(`revision ${event.revision} stands where ${revision} should`);
-    if (event.meta.previousHash !== hash) blame(before ? `previousHash is not the hash of revision ${before.revision}: one of the two was changed` : 'previousHash of the first event is not 64 zeros');
-    if (!(event.meta.at >= at)) blame(`it happened at ${event.meta.at}, before the event in front of it (${at})`);
+    if (event.meta.previousHash !== hash)
+      blame(
+        before
+          ? `previousHash is not the hash of revision ${before.revision}: one of the two was changed`
+          : 'previousHash of the first event is not 64 zeros',
+      );
+    if (!(event.meta.at >= at))
+      blame(`it happened at ${event.meta.at}, before the event in front of it (${at})`);
     if (before && event.position <= before.position) blame('it is stored in front of the event before it');
     try {
       if (kind && fold) {
@@ -139,6 +174,7 @@ export const checkStream = async (store: EventStore, stream: string, until: Posi
     before = event;
     events += 1;
   }
-  if (before && fold) for (const sentence of fold.end()) violations.push({ stream, revision: before.revision, sentence });
+  if (before && fold)
+    for (const sentence of fold.end()) violations.push({ stream, revision: before.revision, sentence });
   return { events, violations };
 };

@@ -13,13 +13,24 @@ export type ProgressTo = Readonly<{ clock: Clock; terminal: boolean; write(text:
 const TERMINAL_MS = 250;
 const PLAIN_MS = 5_000;
 
-type Work = { readonly label: string; readonly startedMs: number; readonly startedAt: number; lastMs: number };
+type Work = {
+  readonly label: string;
+  readonly startedMs: number;
+  readonly startedAt: number;
+  lastMs: number;
+};
 
 const count = (value: number): string => value.toLocaleString('en');
-const left = (seconds: number): string => (seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`);
+const left = (seconds: number): string =>
+  seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
 /** `rate, time left`: of what was done since the first report, since work may go on where it was left. */
-const pace = ({ startedMs, startedAt }: Work, done: number, total: number | undefined, nowMs: number): string => {
+const pace = (
+  { startedMs, startedAt }: Work,
+  done: number,
+  total: number | undefined,
+  nowMs: number,
+): string => {
   const rate = nowMs > startedMs ? ((done - startedAt) * 1000) / (nowMs - startedMs) : 0;
   return `${count(Math.round(rate))} a second${total === undefined || rate === 0 ? '' : `, ${left(Math.max(0, total - done) / rate)} left`}`;
 };
@@ -46,15 +57,28 @@ export const createProgress = ({ clock, terminal, write }: ProgressTo): Progress
       const speed = pace(work, done, total, nowMs);
       if (terminal && total !== undefined && total > 0) {
         if (!bar) {
-          bar = new SingleBar({ format: `${label} [{bar}] {percentage}% {done} of {all}, {speed}`, stream: process.stderr, hideCursor: true, clearOnComplete: false, barCompleteChar: '=', barIncompleteChar: ' ', barsize: 24 });
+          bar = new SingleBar({
+            format: `${label} [{bar}] {percentage}% {done} of {all}, {speed}`,
+            stream: process.stderr,
+            hideCursor: true,
+            clearOnComplete: false,
+            barCompleteChar: '=',
+            barIncompleteChar: ' ',
+            barsize: 24,
+          });
           bar.start(total, done, { done: count(done), all: count(total), speed });
         }
         bar.setTotal(total);
         bar.update(done, { done: count(done), all: count(total), speed });
         return;
       }
-      const known = total === undefined || total === 0 ? '' : ` of ${count(total)} (${Math.floor((done / total) * 100)}%)`;
-      write(`${terminal ? '\r\x1b[2K' : ''}${label}: ${count(done)}${known}, ${speed}${terminal ? '' : '\n'}`);
+      const known =
+        total === undefined || total === 0
+          ? ''
+          : ` of ${count(total)} (${Math.floor((done / total) * 100)}%)`;
+      write(
+        `${terminal ? '\r\x1b[2K' : ''}${label}: ${count(done)}${known}, ${speed}${terminal ? '' : '\n'}`,
+      );
       open = terminal;
     },
     end() {

@@ -10,8 +10,20 @@ import type { Taken } from './row-rules.ts';
 
 /** How often a value came, and when it last did (row). */
 type Seen = { count: number; row: number };
-/** `onHand` counts from 0 at the beginning of the file; `lowest` is what it fell to; `sold`: net of what came back. */
-type Goods = { sku: string; first: string; last: string; names: Map<string, Seen>; prices: Map<number, Seen>; onHand: number; lowest: number; sold: number };
+/**
+ * `onHand` counts from 0 at the beginning of the file; `lowest` is what it fell to; `sold`: net of what came
+ * back.
+ */
+type Goods = {
+  sku: string;
+  first: string;
+  last: string;
+  names: Map<string, Seen>;
+  prices: Map<number, Seen>;
+  onHand: number;
+  lowest: number;
+  sold: number;
+};
 type Adjustment = Readonly<{ delta: number; at: string; reason: string; invoice: string; row: number }>;
 
 export type Catalogue = Readonly<{
@@ -39,7 +51,20 @@ export const createCatalogue = (): Catalogue => {
   return {
     count({ kind, sku, description, priceMinor, quantity, row, invoice, time: { at } }) {
       let goods = all.get(sku);
-      if (!goods) all.set(sku, (goods = { sku, first: at, last: at, names: new Map(), prices: new Map(), onHand: 0, lowest: 0, sold: 0 }));
+      if (!goods)
+        all.set(
+          sku,
+          (goods = {
+            sku,
+            first: at,
+            last: at,
+            names: new Map(),
+            prices: new Map(),
+            onHand: 0,
+            lowest: 0,
+            sold: 0,
+          }),
+        );
       if (at < goods.first) goods.first = at;
       if (at > goods.last) goods.last = at;
       if (kind === 'sale') {
@@ -60,22 +85,39 @@ export const createCatalogue = (): Catalogue => {
   };
 };
 
-/** Lists the product at its first day, unless the catalogue knows it. Resolves to the number of events stored. */
-export const listProduct = async (executor: Executor, source: string, currency: string, goods: Goods): Promise<number> => {
+/**
+ * Lists the product at its first day, unless the catalogue knows it. Resolves to the number of events stored.
+ */
+export const listProduct = async (
+  executor: Executor,
+  source: string,
+  currency: string,
+  goods: Goods,
+): Promise<number> => {
   const priceMinor = usualPriceMinor(goods);
   if (priceMinor === undefined) return 0;
   const stream = productStream(goods.sku);
   if ((await executor.load(products, stream)).revision >= 0) return 0;
   const data = { sku: goods.sku, name: usualName(goods), priceMinor, currency };
-  const listed = await executor.execute(products, stream, { type: 'ListProduct', data }, importContext(source, goods.first, 'product', goods.sku));
+  const listed = await executor.execute(
+    products,
+    stream,
+    { type: 'ListProduct', data },
+    importContext(source, goods.first, 'product', goods.sku),
+  );
   if (!listed.ok) throw new Error(`${stream} could not be listed: ${listed.reason.sentence}`);
   return listed.events.length;
 };
 
-const stockSteps = (scratch: Scratch, source: string, goods: Goods): readonly Readonly<{ command: StockCommand; context: Context }>[] => {
+const stockSteps = (
+  scratch: Scratch,
+  source: string,
+  goods: Goods,
+): readonly Readonly<{ command: StockCommand; context: Context }>[] => {
   const { sku, first, last, lowest, sold } = goods;
   // What an id says it did is part of it: another file's opening balance is another command.
-  const context = (at: string, step: string, count: number) => importContext(source, at, 'stock', sku, step, String(count), at);
+  const context = (at: string, step: string, count: number) =>
+    importContext(source, at, 'stock', sku, step, String(count), at);
   const steps: { command: StockCommand; context: Context }[] = [];
   if (lowest < 0) {
     const data = { quantity: -lowest, reason: 'opening balance derived from the imported history' };
@@ -83,20 +125,34 @@ const stockSteps = (scratch: Scratch, source: string, goods: Goods): readonly Re
   }
   for (const { value } of scratch.entries<Adjustment>(['adjustment', sku])) {
     const { delta, at, reason, invoice, row } = value;
-    steps.push({ command: { type: 'AdjustStock', data: { delta, reason, fact: true } }, context: context(at, `adjustment ${invoice} ${row}`, delta) });
+    steps.push({
+      command: { type: 'AdjustStock', data: { delta, reason, fact: true } },
+      context: context(at, `adjustment ${invoice} ${row}`, delta),
+    });
   }
   if (sold !== 0) {
-    const data = { delta: -sold, reason: 'net of units sold and returned in the imported history', fact: true };
+    const data = {
+      delta: -sold,
+      reason: 'net of units sold and returned in the imported history',
+      fact: true,
+    };
     steps.push({ command: { type: 'AdjustStock', data }, context: context(last, 'sold', sold) });
   }
   return steps;
 };
 
 /**
- * Writes a SKU's opening balance (the smallest with which nothing ever fell below 0), its adjustments on their days, and the
- * net of what was sold. A stream that holds anything else is left alone. Resolves to the number of events stored.
+ * Writes a SKU's opening balance (the smallest with which nothing ever fell below 0), its adjustments on
+ * their days, and the net of what was sold. A stream that holds anything else is left alone. Resolves to the
+ * number of events stored.
  */
-export const stockGoods = async (store: EventStore, executor: Executor, scratch: Scratch, source: string, goods: Goods): Promise<number | 'left alone'> => {
+export const stockGoods = async (
+  store: EventStore,
+  executor: Executor,
+  scratch: Scratch,
+  source: string,
+  goods: Goods,
+): Promise<number | 'left alone'> => {
   const stream = stockStream(goods.sku);
   const missing = new Map(stockSteps(scratch, source, goods).map((step) => [step.context.commandId, step]));
   const known = new Set(missing.keys());
@@ -104,7 +160,9 @@ export const stockGoods = async (store: EventStore, executor: Executor, scratch:
     if (!known.has(event.meta.commandId)) return 'left alone';
     missing.delete(event.meta.commandId);
   }
-  const told = await Promise.all([...missing.values()].map(({ command, context }) => executor.execute(stocks, stream, command, context)));
+  const told = await Promise.all(
+    [...missing.values()].map(({ command, context }) => executor.execute(stocks, stream, command, context)),
+  );
   return told.reduce((total, one) => {
     if (!one.ok) throw new Error(`${stream} did not take the history: ${one.reason.sentence}`);
     return total + one.events.length;

@@ -1,4 +1,7 @@
-/** A shop's history brought in: the file is read twice, first to see that it is whole, then to take it row by row. */
+/**
+ * A shop's history brought in: the file is read twice, first to see that it is whole, then to take it row by
+ * row.
+ */
 import type { Scratch } from '../../adapters/lmdb/scratch.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import { productStream } from '../../domain/product/product.ts';
@@ -35,30 +38,69 @@ export type ImportOptions = Readonly<{
 }>;
 
 /**
- * `rows` = `accepted` + `rejected`; `cancellations`: rows on C invoices, `matched`: those of them that were accepted;
- * `events`: newly stored; `stockLeftAlone`: SKUs whose stock others have written.
+ * `rows` = `accepted` + `rejected`; `cancellations`: rows on C invoices, `matched`: those of them that were
+ * accepted; `events`: newly stored; `stockLeftAlone`: SKUs whose stock others have written.
  */
 export type Summary = Readonly<{
-  rows: number; accepted: number; rejected: number; orders: number; cancellations: number; matched: number; adjustments: number;
-  products: number; stockLeftAlone: number; events: number; seconds: number; rejectedBy: Readonly<Record<string, number>>;
+  rows: number;
+  accepted: number;
+  rejected: number;
+  orders: number;
+  cancellations: number;
+  matched: number;
+  adjustments: number;
+  products: number;
+  stockLeftAlone: number;
+  events: number;
+  seconds: number;
+  rejectedBy: Readonly<Record<string, number>>;
 }>;
 
 /** Reads the whole file once; throws BadFile unless it is whole. */
-const survey = async (file: string, progress: Progress): Promise<Readonly<{ header: Header; rows: number }>> => {
+const survey = async (
+  file: string,
+  progress: Progress,
+): Promise<Readonly<{ header: Header; rows: number }>> => {
   let header: Header = [];
   let rows = 0;
-  for await (const _ of readRows(file, (names) => (header = names))) progress.report('checking rows', ++rows, undefined);
+  for await (const _ of readRows(file, (names) => (header = names)))
+    progress.report('checking rows', ++rows, undefined);
   return { header, rows };
 };
 
-/** Imports `file`. Repeating it, also after it was killed half-way, ends in the same store. Throws BadFile, StoreUnavailable. */
+/**
+ * Imports `file`. Repeating it, also after it was killed half-way, ends in the same store. Throws BadFile,
+ * StoreUnavailable.
+ */
 export const importHistory = async (options: ImportOptions): Promise<Summary> => {
-  const { file, source, timezone, currency, decimals, store, executor, scratch, clock, progress, parallel = 64 } = options;
+  const {
+    file,
+    source,
+    timezone,
+    currency,
+    decimals,
+    store,
+    executor,
+    scratch,
+    clock,
+    progress,
+    parallel = 64,
+  } = options;
   const startedMs = clock.now().getTime();
   const { header, rows } = await survey(file, progress);
   const rejects = openRejects(options.rejectFile, header);
   const rejectedBy: Record<string, number> = {};
-  const counts = { accepted: 0, rejected: 0, orders: 0, cancellations: 0, matched: 0, adjustments: 0, products: 0, stockLeftAlone: 0, events: 0 };
+  const counts = {
+    accepted: 0,
+    rejected: 0,
+    orders: 0,
+    cancellations: 0,
+    matched: 0,
+    adjustments: 0,
+    products: 0,
+    stockLeftAlone: 0,
+    events: 0,
+  };
   const catalogue = createCatalogue();
   const flight = inFlight(parallel);
 
@@ -76,7 +118,10 @@ export const importHistory = async (options: ImportOptions): Promise<Summary> =>
     counts.accepted += adjustments;
     counts.adjustments += adjustments;
     const orderId = importedOrderIdOf(source, invoice.number, first.time.atMs);
-    scratch.write([...invoice.taken.flatMap((taken) => catalogue.count(taken)), ...sales.flatMap((sale, index) => openLine(sale, orderId, lineIdOf(index)))]);
+    scratch.write([
+      ...invoice.taken.flatMap((taken) => catalogue.count(taken)),
+      ...sales.flatMap((sale, index) => openLine(sale, orderId, lineIdOf(index))),
+    ]);
     if (sales.length === 0) return;
     await flight.start(orderStream(orderId), async () => {
       const { events, refused } = await tellSale(executor, source, currency, orderId, sales, first);
@@ -128,11 +173,16 @@ export const importHistory = async (options: ImportOptions): Promise<Summary> =>
 
   try {
     let read = 0;
-    for await (const invoice of readInvoices(readRows(file), rowRules(localTime(timezone), decimals), numberSeen)) {
+    for await (const invoice of readInvoices(
+      readRows(file),
+      rowRules(localTime(timezone), decimals),
+      numberSeen,
+    )) {
       read += invoice.rows.size;
       if (/^C\d+$/.test(invoice.number)) counts.cancellations += invoice.rows.size;
       for (const { row, rejection } of invoice.rejected) await reject(row, rejection);
-      if (invoice.first) await (invoice.first.kind === 'return' ? takeReturns : takeSales)(invoice, invoice.first);
+      if (invoice.first)
+        await (invoice.first.kind === 'return' ? takeReturns : takeSales)(invoice, invoice.first);
       progress.report('importing rows', read, rows);
     }
     await flight.finish();

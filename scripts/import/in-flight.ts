@@ -1,6 +1,12 @@
-/** Runs work side by side, bounded, and work of one key one after the other in the order in which it was handed in. */
+/**
+ * Runs work side by side, bounded, and work of one key one after the other in the order in which it was
+ * handed in.
+ */
 export type InFlight = Readonly<{
-  /** Resolves once there is room for the work (not when it is done). Throws what earlier work threw: nothing starts after a failure. */
+  /**
+   * Resolves once there is room for the work (not when it is done). Throws what earlier work threw: nothing
+   * starts after a failure.
+   */
   start(key: string, work: () => Promise<void>): Promise<void>;
   /** Resolves when all is done; throws what some of it threw. */
   finish(): Promise<void>;

@@ -21,12 +21,17 @@ export const openRejects = (file: string, header: Header): Rejects => {
   stream.on('error', (error) => (broken = error));
   const line = async (cells: readonly string[]): Promise<void> => {
     if (broken) throw broken;
-    if (!stream.write(`${csvLine(cells)}\n`)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+    if (!stream.write(`${csvLine(cells)}\n`))
+      await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
   };
   void line(['row', 'code', 'sentence', ...header]);
   // A row with too few or too many cells does not make this file crooked, too.
   const cellsOf = ({ cells, complete }: Row): readonly string[] =>
-    complete ? cells : header.map((_, index) => (index === header.length - 1 ? cells.slice(index).join(',') : (cells[index] ?? '')));
+    complete
+      ? cells
+      : header.map((_, index) =>
+          index === header.length - 1 ? cells.slice(index).join(',') : (cells[index] ?? ''),
+        );
   return {
     write: (row, { code, sentence }) => line([String(row.row), code, sentence, ...cellsOf(row)]),
     async close() {

@@ -5,7 +5,8 @@ import type { Rejection, Taken } from './row-rules.ts';
 /** Units of one line of an order that come back. */
 export type Part = Readonly<{ orderId: string; lineId: string; quantity: number }>;
 type OpenLine = Readonly<{ orderId: string; lineId: string; priceMinor: number; left: number }>;
-export type Matched = Readonly<{ ok: true; parts: readonly Part[] }> | Readonly<{ ok: false; rejection: Rejection }>;
+export type Matched =
+  Readonly<{ ok: true; parts: readonly Part[] }> | Readonly<{ ok: false; rejection: Rejection }>;
 
 const under = (customerId: string, sku: string) => ['line', customerId, sku] as const;
 
@@ -17,11 +18,15 @@ export const openLine = (sale: Taken, orderId: string, lineId: string): readonly
 };
 
 /**
- * Takes the row's units out of the customer's open lines with that SKU: those sold at the row's price first, then the latest
- * first. All of them or none.
+ * Takes the row's units out of the customer's open lines with that SKU: those sold at the row's price first,
+ * then the latest first. All of them or none.
  */
 export const matchReturn = (scratch: Scratch, { customerId, sku, quantity, priceMinor }: Taken): Matched => {
-  if (customerId === undefined) return { ok: false, rejection: { code: 'no_customer', sentence: 'A guest gives back; whose order it was cannot be told.' } };
+  if (customerId === undefined)
+    return {
+      ok: false,
+      rejection: { code: 'no_customer', sentence: 'A guest gives back; whose order it was cannot be told.' },
+    };
   const lines = [...scratch.entries<OpenLine>(under(customerId, sku), { reverse: true })];
   const units = lines.reduce((total, { value }) => total + value.left, 0);
   if (units < quantity) {

@@ -13,7 +13,12 @@ import { ACTOR, type Given } from './given.ts';
 import { timeOf } from './order.ts';
 
 export type ConsumerOptions = Readonly<{
-  consumer: string; from?: string | undefined; order?: string | undefined; type?: readonly string[] | undefined; 'dry-run'?: boolean | undefined; 'with-side-effects'?: boolean | undefined;
+  consumer: string;
+  from?: string | undefined;
+  order?: string | undefined;
+  type?: readonly string[] | undefined;
+  'dry-run'?: boolean | undefined;
+  'with-side-effects'?: boolean | undefined;
 }>;
 
 /** What a consumer declares of itself is there before it is handed anything. */
@@ -21,38 +26,73 @@ const declared = consumers.map((make) => make({} as ConsumerDeps));
 
 const before = async ({ stores: { store } }: Given, from: string): Promise<Position | undefined> => {
   if (from === 'beginning') return undefined;
-  if (/^\d{16}$/.test(from)) return numberOf(from as Position) <= 1 ? undefined : positionAt(numberOf(from as Position) - 1);
+  if (/^\d{16}$/.test(from))
+    return numberOf(from as Position) <= 1 ? undefined : positionAt(numberOf(from as Position) - 1);
   return store.before(timeOf('from', from));
 };
 
 export const replayConsumer = async (given: Given, options: ConsumerOptions): Promise<number> => {
-  const { stores: { store, books, folder, where }, progress, print, json, why } = given;
+  const {
+    stores: { store, books, folder, where },
+    progress,
+    print,
+    json,
+    why,
+  } = given;
   const consumer = declared.find(({ name }) => name === options.consumer);
-  if (!consumer) throw new WrongUse(`No consumer is called ${options.consumer}; there are ${declared.map(({ name }) => name).join(', ')}.`);
-  if (options.from === undefined) throw new WrongUse('--consumer needs --from TIME, --from POSITION or --from beginning.');
+  if (!consumer)
+    throw new WrongUse(
+      `No consumer is called ${options.consumer}; there are ${declared.map(({ name }) => name).join(', ')}.`,
+    );
+  if (options.from === undefined)
+    throw new WrongUse('--consumer needs --from TIME, --from POSITION or --from beginning.');
   const after = await before(given, options.from);
   const eventLog = storeLog({ store, books, clock: systemClock, log: jsonLog('warn') });
-  const replayed = await replayToConsumer({ store, books, eventLog, clock: systemClock }, {
-    consumer, after, dryRun: options['dry-run'] === true, withSideEffects: options['with-side-effects'] === true,
-    ...(options.order === undefined ? {} : { orderId: options.order }), ...(options.type === undefined ? {} : { types: options.type }),
-    onProgress: (events) => progress.report('counting events', events, undefined),
-  });
+  const replayed = await replayToConsumer(
+    { store, books, eventLog, clock: systemClock },
+    {
+      consumer,
+      after,
+      dryRun: options['dry-run'] === true,
+      withSideEffects: options['with-side-effects'] === true,
+      ...(options.order === undefined ? {} : { orderId: options.order }),
+      ...(options.type === undefined ? {} : { types: options.type }),
+      onProgress: (events) => progress.report('counting events', events, undefined),
+    },
+  );
   progress.end();
   if (!replayed.ok) throw new WrongUse(replayed.sentence);
 
   const { done, plan } = replayed;
   const count = (value: number): string => value.toLocaleString('en');
-  print(`${consumer.name} ${done ? 'is' : 'would be'} handed ${count(plan.events)} events${plan.firstAt === null ? '' : ` from ${plan.firstAt} to ${plan.lastAt}`}${plan.imported > 0 ? `; it passes over ${count(plan.imported)} imported ones` : ''}:`);
-  for (const [type, events] of Object.entries(plan.byType).sort(([, a], [, b]) => b - a)) print(`  ${count(events).padStart(10)}  ${type}`);
+  print(
+    `${consumer.name} ${done ? 'is' : 'would be'} handed ${count(plan.events)} events${plan.firstAt === null ? '' : ` from ${plan.firstAt} to ${plan.lastAt}`}${plan.imported > 0 ? `; it passes over ${count(plan.imported)} imported ones` : ''}:`,
+  );
+  for (const [type, events] of Object.entries(plan.byType).sort(([, a], [, b]) => b - a))
+    print(`  ${count(events).padStart(10)}  ${type}`);
   if (done) {
     const executor = createExecutor({ store, books, clock: systemClock });
-    const filter = { ...(options.order === undefined ? {} : { order: options.order }), ...(options.type === undefined ? {} : { type: options.type.join(',') }) };
-    const event = plan.way === 'set back'
-      ? { type: 'ConsumerSetBack' as const, data: { consumer: consumer.name, to: after ?? '', why } }
-      : { type: 'EventsReplayed' as const, data: { consumer: consumer.name, after: after ?? '', events: plan.events, filter, why } };
+    const filter = {
+      ...(options.order === undefined ? {} : { order: options.order }),
+      ...(options.type === undefined ? {} : { type: options.type.join(',') }),
+    };
+    const event =
+      plan.way === 'set back'
+        ? { type: 'ConsumerSetBack' as const, data: { consumer: consumer.name, to: after ?? '', why } }
+        : {
+            type: 'EventsReplayed' as const,
+            data: { consumer: consumer.name, after: after ?? '', events: plan.events, filter, why },
+          };
     await recordOperation(executor, systemClock)(event, ACTOR, systemRandomness.uuid());
-    print((await folder.isServed()) ? 'The running server takes them up within seconds; GET /ops/consumers shows its lag.' : 'It takes them up when a server starts.');
-  } else print(`Nothing was done${consumer.sideEffects ? '; to do it, leave --dry-run out and say --with-side-effects, since it acts on the outside' : ''}.`);
+    print(
+      (await folder.isServed())
+        ? 'The running server takes them up within seconds; GET /ops/consumers shows its lag.'
+        : 'It takes them up when a server starts.',
+    );
+  } else
+    print(
+      `Nothing was done${consumer.sideEffects ? '; to do it, leave --dry-run out and say --with-side-effects, since it acts on the outside' : ''}.`,
+    );
   if (json) print(JSON.stringify({ ...plan, done, where }));
   return 0;
 };

@@ -3,6 +3,13 @@ import type { Stores } from '../../compose/stores.ts';
 import type { Progress } from '../cli/progress.ts';
 
 /** What each kind of replay works with. `why`: for the audit trail. */
-export type Given = Readonly<{ stores: Stores; environment: Environment; progress: Progress; print(line: string): void; json: boolean; why: string }>;
+export type Given = Readonly<{
+  stores: Stores;
+  environment: Environment;
+  progress: Progress;
+  print(line: string): void;
+  json: boolean;
+  why: string;
+}>;
 
 export const ACTOR = { id: 'cli', role: 'operator' } as const;

@@ -15,35 +15,55 @@ const CIPHERTEXT = /^\/(contact|shippingAddress)\/(key|box)$/;
 /** A time on the command line as the store writes times. Throws WrongUse. */
 export const timeOf = (option: string, text: string): string => {
   const ms = Date.parse(text);
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(ms)) throw new WrongUse(`--${option} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not ${JSON.stringify(text)}.`);
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(ms))
+    throw new WrongUse(
+      `--${option} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not ${JSON.stringify(text)}.`,
+    );
   return new Date(ms).toISOString();
 };
 
-export const tellOrder = async ({ stores: { store }, print, json }: Given, options: Readonly<{ order: string; at?: string | undefined; revision?: string | undefined }>): Promise<number> => {
+export const tellOrder = async (
+  { stores: { store }, print, json }: Given,
+  options: Readonly<{ order: string; at?: string | undefined; revision?: string | undefined }>,
+): Promise<number> => {
   const { order: orderId } = options;
-  if (options.at !== undefined && options.revision !== undefined) throw new WrongUse('Give --at or --revision, not both.');
+  if (options.at !== undefined && options.revision !== undefined)
+    throw new WrongUse('Give --at or --revision, not both.');
   const until = options.at === undefined ? undefined : timeOf('at', options.at);
   const revision = wholeNumber('revision', options.revision, 0);
   let state = initialOrder;
   let events = 0;
-  for await (const stored of store.readStream(orderStream(orderId), revision === undefined ? {} : { limit: revision + 1 })) {
+  for await (const stored of store.readStream(
+    orderStream(orderId),
+    revision === undefined ? {} : { limit: revision + 1 },
+  )) {
     if (until !== undefined && new Date(stored.meta.at).toISOString() > until) break;
     const before = state;
     const event = orderEvent(stored);
     state = evolve(before, event);
     events += 1;
     const { actor, at, origin } = event.meta;
-    print(`@${event.revision}  ${at}  ${event.type}  by ${actor.id} (${actor.role})${origin === 'import' ? ', imported' : ''}`);
+    print(
+      `@${event.revision}  ${at}  ${event.type}  by ${actor.id} (${actor.role})${origin === 'import' ? ', imported' : ''}`,
+    );
     const status = [isPlaced(before) ? statusOf(before) : 'nothing', statusOf(state)];
     if (status[0] !== status[1]) print(`    status: ${status[0]} → ${status[1]}`);
     for (const change of jsonDifferences(before, state, CHANGES).filter(({ path }) => !SILENT.test(path)))
-      print(`    ${change.path}: ${CIPHERTEXT.test(change.path) ? '[sealed]' : `${change.before ?? 'nothing'} → ${change.after ?? 'nothing'}`}`);
+      print(
+        `    ${change.path}: ${CIPHERTEXT.test(change.path) ? '[sealed]' : `${change.before ?? 'nothing'} → ${change.after ?? 'nothing'}`}`,
+      );
   }
-  if (!isPlaced(state)) throw new WrongUse(`There is no order ${orderId}${until === undefined ? '' : ` at ${until}`}.`);
-  if (revision !== undefined && state.revision < revision) throw new WrongUse(`The order is at revision ${state.revision}; there is no ${revision} yet.`);
+  if (!isPlaced(state))
+    throw new WrongUse(`There is no order ${orderId}${until === undefined ? '' : ` at ${until}`}.`);
+  if (revision !== undefined && state.revision < revision)
+    throw new WrongUse(`The order is at revision ${state.revision}; there is no ${revision} yet.`);
   print('');
-  print(`Order ${orderNumber(state.orderId)} of customer ${state.customerId}: ${statusOf(state)}, revision ${state.revision}, ${state.totals.totalMinor} minor units ${state.currency}`);
-  for (const { step, state: stepState, sentence } of stepsOf(state)) print(`  ${step.padEnd(9)} ${stepState.padEnd(8)} ${sentence}`);
-  if (json) print(JSON.stringify({ orderId, status: statusOf(state), revision: state.revision, events, state }));
+  print(
+    `Order ${orderNumber(state.orderId)} of customer ${state.customerId}: ${statusOf(state)}, revision ${state.revision}, ${state.totals.totalMinor} minor units ${state.currency}`,
+  );
+  for (const { step, state: stepState, sentence } of stepsOf(state))
+    print(`  ${step.padEnd(9)} ${stepState.padEnd(8)} ${sentence}`);
+  if (json)
+    print(JSON.stringify({ orderId, status: statusOf(state), revision: state.revision, events, state }));
   return 0;
 };

@@ -7,13 +7,27 @@ import { projectionsOf } from '../../projections/index.ts';
 import { compareViews, type ViewComparison } from '../../runtime/compare-views.ts';
 import { createExecutor } from '../../runtime/execute.ts';
 import { createPacer } from '../../runtime/pacer.ts';
-import { activateBuild, catchUp, fill, nextBuild, rollBack, type BuildDeps, type BuildProgress } from '../../runtime/rebuild.ts';
+import {
+  activateBuild,
+  catchUp,
+  fill,
+  nextBuild,
+  rollBack,
+  type BuildDeps,
+  type BuildProgress,
+} from '../../runtime/rebuild.ts';
 import { decimalDistance } from '../../runtime/store-log.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
 
 export type ViewOptions = Readonly<{
-  view: string; version?: string | undefined; compare?: boolean | undefined; activate?: boolean | undefined; rollback?: boolean | undefined; restart?: boolean | undefined; share?: string | undefined;
+  view: string;
+  version?: string | undefined;
+  compare?: boolean | undefined;
+  activate?: boolean | undefined;
+  rollback?: boolean | undefined;
+  restart?: boolean | undefined;
+  share?: string | undefined;
 }>;
 
 const count = (value: number): string => value.toLocaleString('en');
@@ -21,17 +35,24 @@ const count = (value: number): string => value.toLocaleString('en');
 const shareOf = async ({ stores, environment }: Given, share: string | undefined): Promise<number> => {
   if (share === undefined) return (await stores.folder.isServed()) ? environment.REBUILD_SHARE : 1;
   const number = Number(share);
-  if (!(number > 0 && number <= 1)) throw new WrongUse(`--share must be more than 0 and at most 1, not ${JSON.stringify(share)}.`);
+  if (!(number > 0 && number <= 1))
+    throw new WrongUse(`--share must be more than 0 and at most 1, not ${JSON.stringify(share)}.`);
   return number;
 };
 
-const tellDifferences = ({ print }: Given, { live, build, rows, differences, unsettled, first }: ViewComparison): void => {
+const tellDifferences = (
+  { print }: Given,
+  { live, build, rows, differences, unsettled, first }: ViewComparison,
+): void => {
   for (const { id, kind, paths } of first) {
     print(`${id}: ${kind}`);
-    for (const { path, before, after } of paths) print(`    ${path}: ${before ?? 'nothing'} in ${live}, ${after ?? 'nothing'} in ${build}`);
+    for (const { path, before, after } of paths)
+      print(`    ${path}: ${before ?? 'nothing'} in ${live}, ${after ?? 'nothing'} in ${build}`);
   }
   if (differences > first.length) print(`… and ${count(differences - first.length)} more`);
-  print(`${count(rows)} rows of ${live} and ${build} compared: ${differences === 0 ? 'no difference' : `${count(differences)} differ`}${unsettled > 0 ? `; ${count(unsettled)} changed at every look` : ''}`);
+  print(
+    `${count(rows)} rows of ${live} and ${build} compared: ${differences === 0 ? 'no difference' : `${count(differences)} differ`}${unsettled > 0 ? `; ${count(unsettled)} changed at every look` : ''}`,
+  );
 };
 
 /** Exit status 1 when a comparison found differences. Throws BuildRefused, BuildTaken, ProjectionFailed. */
@@ -40,14 +61,21 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
   const { store, books, reads } = stores;
   const projections = projectionsOf(environment.SHOP_TIMEZONE);
   const projection = projections.find(({ name }) => name === options.view);
-  if (!projection) throw new WrongUse(`No view is called ${options.view}; there are ${projections.map(({ name }) => name).join(', ')}.`);
+  if (!projection)
+    throw new WrongUse(
+      `No view is called ${options.view}; there are ${projections.map(({ name }) => name).join(', ')}.`,
+    );
   const version = wholeNumber('version', options.version, 1);
   if (version !== undefined && version !== projection.version)
-    throw new WrongUse(`This code has version ${projection.version} of ${projection.name}, not ${version}: run the release that has it.`);
-  if (options.rollback && (options.compare || options.activate || options.restart)) throw new WrongUse('--rollback goes alone.');
+    throw new WrongUse(
+      `This code has version ${projection.version} of ${projection.name}, not ${version}: run the release that has it.`,
+    );
+  if (options.rollback && (options.compare || options.activate || options.restart))
+    throw new WrongUse('--rollback goes alone.');
 
   const executor = createExecutor({ store, books, clock: systemClock });
-  const record = (event: OperationsEvent): Promise<void> => recordOperation(executor, systemClock)(event, ACTOR, systemRandomness.uuid());
+  const record = (event: OperationsEvent): Promise<void> =>
+    recordOperation(executor, systemClock)(event, ACTOR, systemRandomness.uuid());
   const pacer = createPacer(systemClock, await shareOf(given, options.share));
   const deps: BuildDeps = { store, reads, clock: systemClock, distance: decimalDistance(1) };
   const startedMs = systemClock.now().getTime();
@@ -56,7 +84,11 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
     pacer,
     onProgress(now: BuildProgress): void {
       last = now;
-      progress.report(label, now.total === undefined || now.left === undefined ? now.events : now.total - now.left, now.total);
+      progress.report(
+        label,
+        now.total === undefined || now.left === undefined ? now.events : now.total - now.left,
+        now.total,
+      );
     },
   });
   const finish = (result: Readonly<Record<string, unknown>>): void => {
@@ -73,11 +105,16 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
     return 0;
   }
 
-  const live: View | undefined = options.compare ? await catchUp(deps, projection, following(`catching up ${projection.name}`)) : undefined;
+  const live: View | undefined = options.compare
+    ? await catchUp(deps, projection, following(`catching up ${projection.name}`))
+    : undefined;
   const build = await nextBuild(reads, projection, options.restart === true);
   await record({ type: 'ViewRebuildStarted', data: { view: build, why } });
   const to = live === undefined ? undefined : await reads.checkpoint(live);
-  await fill(deps, projection, build, { ...following(`building ${build}`), ...(to === undefined ? {} : { to }) });
+  await fill(deps, projection, build, {
+    ...following(`building ${build}`),
+    ...(to === undefined ? {} : { to }),
+  });
   const events = last?.events ?? 0;
   const eventsPerSecond = Math.round(last?.eventsPerSecond ?? 0);
   progress.end();
@@ -85,7 +122,10 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
 
   let comparison: ViewComparison | undefined;
   if (live !== undefined) {
-    comparison = await compareViews(deps, projection, live, build, { pacer, onProgress: (rows) => progress.report(`comparing ${live} with ${build}`, rows, undefined) });
+    comparison = await compareViews(deps, projection, live, build, {
+      pacer,
+      onProgress: (rows) => progress.report(`comparing ${live} with ${build}`, rows, undefined),
+    });
     progress.end();
     tellDifferences(given, comparison);
     if (!options.activate) await reads.drop(build);
@@ -94,14 +134,32 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
   let switched: Readonly<{ view: View; previous: View | undefined }> | undefined;
   if (options.activate && same) {
     switched = await activateBuild(deps, projection, build, following(`catching up ${build}`));
-    await record({ type: 'ViewActivated', data: { view: switched.view, ...(switched.previous === undefined ? {} : { previous: switched.previous }), why } });
+    await record({
+      type: 'ViewActivated',
+      data: {
+        view: switched.view,
+        ...(switched.previous === undefined ? {} : { previous: switched.previous }),
+        why,
+      },
+    });
     progress.end();
-    print(`Readers of ${projection.name} now see ${switched.view}${switched.previous === undefined ? '' : `; ${switched.previous} is kept for --rollback`}.`);
-  } else if (options.activate) print(`Not switched, since they differ: ${build} is kept; --activate without --compare switches all the same.`);
+    print(
+      `Readers of ${projection.name} now see ${switched.view}${switched.previous === undefined ? '' : `; ${switched.previous} is kept for --rollback`}.`,
+    );
+  } else if (options.activate)
+    print(
+      `Not switched, since they differ: ${build} is kept; --activate without --compare switches all the same.`,
+    );
   else if (comparison === undefined) print('Switch readers to it with --activate.');
   finish({
-    view: build, events, eventsPerSecond, activated: switched !== undefined, ...(switched?.previous === undefined ? {} : { previous: switched.previous }),
-    ...(comparison ? { rows: comparison.rows, differences: comparison.differences, unsettled: comparison.unsettled } : {}),
+    view: build,
+    events,
+    eventsPerSecond,
+    activated: switched !== undefined,
+    ...(switched?.previous === undefined ? {} : { previous: switched.previous }),
+    ...(comparison
+      ? { rows: comparison.rows, differences: comparison.differences, unsettled: comparison.unsettled }
+      : {}),
   });
   return same ? 0 : 1;
 };

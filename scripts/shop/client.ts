@@ -1,11 +1,19 @@
 /** Calls to the API that are tried again as long as trying again is right. */
 import type { Clock, Randomness } from '../../ports/system.ts';
 
-export type Call = Readonly<{ method: 'GET' | 'PUT' | 'POST'; path: string; token?: string; key?: string; body?: unknown }>;
+export type Call = Readonly<{
+  method: 'GET' | 'PUT' | 'POST';
+  path: string;
+  token?: string;
+  key?: string;
+  body?: unknown;
+}>;
 /** `body`: parsed JSON, undefined when it is none. */
 export type Reply = Readonly<{ status: number; body: unknown }>;
 /** What came of a call in the end: a reply that is final, or none within the time. */
-export type Outcome = Readonly<{ answered: true; reply: Reply; attempts: number }> | Readonly<{ answered: false; why: string; attempts: number }>;
+export type Outcome =
+  | Readonly<{ answered: true; reply: Reply; attempts: number }>
+  | Readonly<{ answered: false; why: string; attempts: number }>;
 
 export type Client = Readonly<{
   /** One try. Throws when there is no answer. */
@@ -17,15 +25,35 @@ export type Client = Readonly<{
 const FIRST_PAUSE_MS = 100;
 const MOST_PAUSE_MS = 5_000;
 
-export type ClientOptions = Readonly<{ url: string; clock: Clock; randomness: Randomness; answerWithinMs?: number; tryForMs?: number }>;
+export type ClientOptions = Readonly<{
+  url: string;
+  clock: Clock;
+  randomness: Randomness;
+  answerWithinMs?: number;
+  tryForMs?: number;
+}>;
 
 /** `tryForMs`: from the first try to the beginning of the last (2 minutes). */
-export const createClient = ({ url, clock, randomness, answerWithinMs = 30_000, tryForMs = 120_000 }: ClientOptions): Client => {
+export const createClient = ({
+  url,
+  clock,
+  randomness,
+  answerWithinMs = 30_000,
+  tryForMs = 120_000,
+}: ClientOptions): Client => {
   const base = url.replace(/\/+$/, '');
 
-  const send = async ({ method, path, token, key, body }: Call): Promise<Reply & Readonly<{ retryAfterMs: number }>> => {
+  const send = async ({
+    method,
+    path,
+    token,
+    key,
+    body,
+  }: Call): Promise<Reply & Readonly<{ retryAfterMs: number }>> => {
     const [late, answered] = [new AbortController(), new AbortController()];
-    void clock.sleep(answerWithinMs, answered.signal).then(() => late.abort(new Error(`no answer within ${answerWithinMs} ms`)));
+    void clock
+      .sleep(answerWithinMs, answered.signal)
+      .then(() => late.abort(new Error(`no answer within ${answerWithinMs} ms`)));
     try {
       const response = await fetch(`${base}${path}`, {
         method,
@@ -38,7 +66,9 @@ export const createClient = ({ url, clock, randomness, answerWithinMs = 30_000, 
         signal: late.signal,
       });
       const text = await response.text();
-      const json = /\bjson\b/.test(response.headers.get('content-type') ?? '') ? (JSON.parse(text) as unknown) : undefined;
+      const json = /\bjson\b/.test(response.headers.get('content-type') ?? '')
+        ? (JSON.parse(text) as unknown)
+        : undefined;
       const seconds = Number(response.headers.get('retry-after') ?? 0);
       return { status: response.status, body: json, retryAfterMs: seconds > 0 ? seconds * 1000 : 0 };
     } finally {
@@ -59,9 +89,16 @@ export const createClient = ({ url, clock, randomness, answerWithinMs = 30_000, 
           [why, retryAfterMs] = [`status ${status}`, asked];
         } catch (error) {
           const { message, cause } = error as Error;
-          why = cause instanceof Error ? `${message}: ${(cause as NodeJS.ErrnoException).code ?? cause.message}` : message;
+          why =
+            cause instanceof Error
+              ? `${message}: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`
+              : message;
         }
-        const pauseMs = Math.max(retryAfterMs, Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10)) * (0.5 + randomness.fraction() / 2));
+        const pauseMs = Math.max(
+          retryAfterMs,
+          Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10)) *
+            (0.5 + randomness.fraction() / 2),
+        );
         if (clock.now().getTime() + pauseMs > endMs) return { answered: false, why, attempts };
         await clock.sleep(pauseMs);
       }

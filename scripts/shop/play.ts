@@ -1,4 +1,7 @@
-/** Plays planned orders as live checkouts: each starts at its time, whether or not those before it have been answered. */
+/**
+ * Plays planned orders as live checkouts: each starts at its time, whether or not those before it have been
+ * answered.
+ */
 import { LRUCache } from 'lru-cache';
 import type { Clock, Randomness } from '../../ports/system.ts';
 import type { Progress } from '../cli/progress.ts';
@@ -23,12 +26,21 @@ export type PlayOptions = Readonly<{
   progress: Progress;
 }>;
 /**
- * `latenciesMs`: from the first try of a checkout to its 201, tries again included. `confirmationsMs`: from the 201 until
- * the order was seen confirmed. `late`: checkouts that began more than 100 ms behind their time.
+ * `latenciesMs`: from the first try of a checkout to its 201, tries again included. `confirmationsMs`: from
+ * the 201 until the order was seen confirmed. `late`: checkouts that began more than 100 ms behind their
+ * time.
  */
 export type Played = Readonly<{
-  orders: number; acknowledged: number; failed: number; late: number; confirmed: number; cancelled: number; notYet: number;
-  seconds: number; latenciesMs: readonly number[]; confirmationsMs: readonly number[];
+  orders: number;
+  acknowledged: number;
+  failed: number;
+  late: number;
+  confirmed: number;
+  cancelled: number;
+  notYet: number;
+  seconds: number;
+  latenciesMs: readonly number[];
+  confirmationsMs: readonly number[];
 }>;
 
 const IN_FLIGHT = 256;
@@ -38,7 +50,10 @@ const FIRST_POLL_MS = 50;
 const MOST_POLL_MS = 2_000;
 const SESSIONS = 20_000;
 
-/** A UUID version 7 whose time is `atMs`: the orders' ids are in the order of their times, as the store likes them. */
+/**
+ * A UUID version 7 whose time is `atMs`: the orders' ids are in the order of their times, as the store likes
+ * them.
+ */
 export const uuidAt = (atMs: number, randomness: Randomness): string => {
   const time = Math.max(0, Math.floor(atMs)).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}${randomness.uuid().slice(13)}`;
@@ -47,11 +62,20 @@ export const uuidAt = (atMs: number, randomness: Randomness): string => {
 const checkoutOf = ({ customerId, country, lines }: PlannedOrder) => ({
   lines,
   contact: { name: `Customer ${customerId}`, email: `customer-${customerId}@example.com`.toLowerCase() },
-  shippingAddress: { name: `Customer ${customerId}`, line1: '1 Example Street', city: 'Exampleton', postcode: 'EX1 1AA', country },
+  shippingAddress: {
+    name: `Customer ${customerId}`,
+    line1: '1 Example Street',
+    city: 'Exampleton',
+    postcode: 'EX1 1AA',
+    country,
+  },
   payment: { method: 'card' },
 });
 
-export const playOrders = async (orders: AsyncIterable<PlannedOrder>, options: PlayOptions): Promise<Played> => {
+export const playOrders = async (
+  orders: AsyncIterable<PlannedOrder>,
+  options: PlayOptions,
+): Promise<Played> => {
   const { client, clock, randomness, speed, total, waitMs, acknowledged, failed, progress } = options;
   const nowMs = (): number => clock.now().getTime();
   const counts = { orders: 0, acknowledged: 0, failed: 0, late: 0, confirmed: 0, cancelled: 0 };
@@ -65,11 +89,14 @@ export const playOrders = async (orders: AsyncIterable<PlannedOrder>, options: P
   const session = (customerId: string): Promise<string> => {
     const known = sessions.get(customerId);
     if (known) return known;
-    const token = client.call({ method: 'POST', path: '/session', body: { role: 'customer', customerId } }).then((outcome) => {
-      if (outcome.answered && outcome.reply.status === 200) return (outcome.reply.body as { token: string }).token;
-      sessions.delete(customerId);
-      throw new Error(complaint('POST /session', outcome));
-    });
+    const token = client
+      .call({ method: 'POST', path: '/session', body: { role: 'customer', customerId } })
+      .then((outcome) => {
+        if (outcome.answered && outcome.reply.status === 200)
+          return (outcome.reply.body as { token: string }).token;
+        sessions.delete(customerId);
+        throw new Error(complaint('POST /session', outcome));
+      });
     sessions.set(customerId, token);
     return token;
   };
@@ -79,7 +106,9 @@ export const playOrders = async (orders: AsyncIterable<PlannedOrder>, options: P
     for (let pauseMs = FIRST_POLL_MS; nowMs() < giveUpAtMs; pauseMs = Math.min(MOST_POLL_MS, pauseMs * 1.5)) {
       await clock.sleep(Math.min(pauseMs, Math.max(0, giveUpAtMs - nowMs())));
       // A server that is away now may be back for the next look.
-      const reply = await polls(() => client.once({ method: 'GET', path: `/orders/${orderId}`, token }).catch(() => undefined));
+      const reply = await polls(() =>
+        client.once({ method: 'GET', path: `/orders/${orderId}`, token }).catch(() => undefined),
+      );
       const status = reply?.status === 200 ? (reply.body as { status: string }).status : 'placed';
       if (status === 'placed' || status === 'held') continue;
       if (status === 'cancelled') counts.cancelled += 1;
@@ -97,8 +126,15 @@ export const playOrders = async (orders: AsyncIterable<PlannedOrder>, options: P
     try {
       const token = await session(customerId);
       const sinceMs = nowMs();
-      const outcome = await client.call({ method: 'POST', path: '/orders', token, key, body: checkoutOf(order) });
-      if (!outcome.answered || outcome.reply.status !== 201) throw new Error(complaint('POST /orders', outcome));
+      const outcome = await client.call({
+        method: 'POST',
+        path: '/orders',
+        token,
+        key,
+        body: checkoutOf(order),
+      });
+      if (!outcome.answered || outcome.reply.status !== 201)
+        throw new Error(complaint('POST /orders', outcome));
       latenciesMs.push(nowMs() - sinceMs);
       const { orderId } = outcome.reply.body as { orderId: string };
       counts.acknowledged += 1;
@@ -127,5 +163,11 @@ export const playOrders = async (orders: AsyncIterable<PlannedOrder>, options: P
   giveUpAtMs = nowMs() + waitMs;
   await Promise.all(confirmations);
   progress.end();
-  return { ...counts, notYet: counts.acknowledged - counts.confirmed - counts.cancelled, seconds, latenciesMs, confirmationsMs };
+  return {
+    ...counts,
+    notYet: counts.acknowledged - counts.confirmed - counts.cancelled,
+    seconds,
+    latenciesMs,
+    confirmationsMs,
+  };
 };

@@ -7,7 +7,8 @@ export type Percentiles = Readonly<{ p50: number; p95: number; p99: number; max:
 export const percentiles = (valuesMs: readonly number[]): Percentiles | null => {
   if (valuesMs.length === 0) return null;
   const sorted = valuesMs.toSorted((a, b) => a - b);
-  const at = (share: number): number => Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0);
+  const at = (share: number): number =>
+    Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0);
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 };
 
@@ -19,7 +20,10 @@ export const reportOf = ({ latenciesMs, confirmationsMs, ...counts }: Played) =>
 });
 export type Report = ReturnType<typeof reportOf>;
 
-const spread = (values: Percentiles | null): string => (values ? `p50 ${values.p50} ms, p95 ${values.p95} ms, p99 ${values.p99} ms, at most ${values.max} ms` : 'nothing to measure');
+const spread = (values: Percentiles | null): string =>
+  values
+    ? `p50 ${values.p50} ms, p95 ${values.p95} ms, p99 ${values.p99} ms, at most ${values.max} ms`
+    : 'nothing to measure';
 
 export const reportLines = (report: Report): readonly string[] => [
   `${report.orders} orders in ${report.seconds.toFixed(1)} s: ${report.acknowledged} acknowledged, ${report.failed} failed (${(report.successRate * 100).toFixed(2)}% success)`,

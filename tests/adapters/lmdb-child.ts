@@ -21,8 +21,12 @@ const tasks: Record<string, () => Promise<void>> = {
     let won = 0;
     await Promise.all(
       Array.from({ length: 5 }, async (_, stream) => {
-        for (let next = 0; next < 200; ) {
-          const answer = await store.append(`order-${stream}`, next === 0 ? 'none' : next - 1, newEvents(`${name}-${stream}-${next}`));
+        for (let next = 0; next < 200;) {
+          const answer = await store.append(
+            `order-${stream}`,
+            next === 0 ? 'none' : next - 1,
+            newEvents(`${name}-${stream}-${next}`),
+          );
           if (answer.ok) won += 1;
           next = answer.ok ? next + 1 : answer.actual === 'none' ? 0 : answer.actual + 1;
         }
@@ -35,16 +39,23 @@ const tasks: Record<string, () => Promise<void>> = {
   async append() {
     const store = openLmdbEventStore({ folder, clock: systemClock });
     for (let n = 0; ; n++) {
-      const answers = await Promise.all([0, 1, 2].map((i) => store.append(`order-${n}-${i}`, 'none', newEvents(`${n}-${i}`))));
+      const answers = await Promise.all(
+        [0, 1, 2].map((i) => store.append(`order-${n}-${i}`, 'none', newEvents(`${n}-${i}`))),
+      );
       if (answers.every(({ ok }) => ok)) tell(n);
     }
   },
-  /** Appends while system calls fail as `folder`/../<name> files say (see lmdb-failures), and reports what became of it. */
+  /**
+   * Appends while system calls fail as `folder`/../<name> files say (see lmdb-failures), and reports what
+   * became of it.
+   */
   async faults() {
     const fault = (kind: string): string => join(dirname(folder), kind);
     const store = openLmdbEventStore({ folder, clock: systemClock });
     const append = (stream: string): Promise<unknown> =>
-      store.append(stream, 'none', newEvents(`${stream}.0`, `${stream}.1`)).catch((error: Error) => `${error.name}: ${error.message}`);
+      store
+        .append(stream, 'none', newEvents(`${stream}.0`, `${stream}.1`))
+        .catch((error: Error) => `${error.name}: ${error.message}`);
     const names = async (): Promise<string> => (await everything(store)).events.map(({ id }) => id).join(' ');
     await append('order-a');
 

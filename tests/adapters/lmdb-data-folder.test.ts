@@ -1,4 +1,14 @@
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,9 +20,13 @@ test.before.each((context) => void Object.assign(context, newFolder()));
 test.after.each(({ remove }) => remove());
 
 const refused = async (path: string, ...words: readonly string[]): Promise<void> => {
-  const error = await openDataFolder(path, { lock: true }).then((opened) => opened.close(), (thrown: unknown) => thrown);
+  const error = await openDataFolder(path, { lock: true }).then(
+    (opened) => opened.close(),
+    (thrown: unknown) => thrown,
+  );
   assert.instance(error, DataFolderError);
-  for (const word of [path, ...words]) assert.ok((error as Error).message.includes(word), (error as Error).message);
+  for (const word of [path, ...words])
+    assert.ok((error as Error).message.includes(word), (error as Error).message);
 };
 
 test('is made at the first start, with keys that stay and that nobody else may read', async ({ folder }) => {
@@ -28,7 +42,10 @@ test('is made at the first start, with keys that stay and that nobody else may r
   assert.equal(again.masterKey('07'.repeat(32)), Buffer.alloc(32, 7));
   assert.equal(again.masterKey(Buffer.alloc(32, 7).toString('base64')), Buffer.alloc(32, 7));
   assert.throws(() => again.masterKey('short'), /MASTER_KEY/);
-  assert.throws(() => again.secret('../master'), (error: unknown) => error instanceof RangeError);
+  assert.throws(
+    () => again.secret('../master'),
+    (error: unknown) => error instanceof RangeError,
+  );
   await again.close();
   assert.equal(JSON.parse(readFileSync(join(path, 'format.json'), 'utf8')), { format: 1 });
   assert.equal(readdirSync(path).sort(), ['format.json', 'keys', 'owner'], 'nothing left lying about');
@@ -36,17 +53,33 @@ test('is made at the first start, with keys that stay and that nobody else may r
 
 test('reads keys as hex and as base64, and nothing else', () => {
   const key = Buffer.from(Array.from({ length: 32 }, (_, i) => 255 - i));
-  for (const text of [key.toString('hex'), key.toString('hex').toUpperCase(), key.toString('base64'), key.toString('base64url'), `${key.toString('hex')}\n`]) assert.equal(parseKey(text, 'K'), key);
-  for (const text of ['', 'x'.repeat(64), key.toString('hex').slice(1), key.subarray(1).toString('base64')]) assert.throws(() => parseKey(text, 'K'), (error: unknown) => error instanceof DataFolderError);
+  for (const text of [
+    key.toString('hex'),
+    key.toString('hex').toUpperCase(),
+    key.toString('base64'),
+    key.toString('base64url'),
+    `${key.toString('hex')}\n`,
+  ])
+    assert.equal(parseKey(text, 'K'), key);
+  for (const text of ['', 'x'.repeat(64), key.toString('hex').slice(1), key.subarray(1).toString('base64')])
+    assert.throws(
+      () => parseKey(text, 'K'),
+      (error: unknown) => error instanceof DataFolderError,
+    );
 });
 
-test('a newer format, a broken record and a file in its place are refused and left as they are', async ({ folder }) => {
+test('a newer format, a broken record and a file in its place are refused and left as they are', async ({
+  folder,
+}) => {
   for (const text of ['{"format":2}', 'not json', '{}', 'null']) {
     const path = join(folder, `f${text.length}`);
     mkdirSync(path);
     writeFileSync(join(path, 'format.json'), text);
     await refused(path, text === '{"format":2}' ? 'format 2' : 'format.json');
-    assert.equal([readdirSync(path), readFileSync(join(path, 'format.json'), 'utf8')], [['format.json'], text]);
+    assert.equal(
+      [readdirSync(path), readFileSync(join(path, 'format.json'), 'utf8')],
+      [['format.json'], text],
+    );
   }
   const file = join(folder, 'file');
   writeFileSync(file, 'mine');
@@ -96,9 +129,13 @@ test('the lock dies with its process, and one of several starters takes it over'
     const starters = Array.from({ length: 4 }, () => child('lock', path));
     const outcomes = await Promise.all(starters.map((starter) => starter.told()));
     assert.equal(outcomes.sort(), ['DataFolderError', 'DataFolderError', 'DataFolderError', 'locked']);
-    for (const starter of starters) if (starter.process.connected) starter.process.send('stop', () => undefined);
+    for (const starter of starters)
+      if (starter.process.connected) starter.process.send('stop', () => undefined);
     await Promise.all(starters.map(({ ended }) => ended));
-    assert.not(readdirSync(path).some((name) => name.endsWith('.sock')), 'no socket is left');
+    assert.not(
+      readdirSync(path).some((name) => name.endsWith('.sock')),
+      'no socket is left',
+    );
   }
 });
 
@@ -110,12 +147,16 @@ test('two that found the same dead owner do not both take its place', async ({ f
   const outcomes = await Promise.allSettled([1, 2, 3].map(() => openDataFolder(folder, { lock: true })));
   const locked = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   assert.is(locked.length, 1);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') assert.instance(outcome.reason, DataFolderError);
+  for (const outcome of outcomes)
+    if (outcome.status === 'rejected') assert.instance(outcome.reason, DataFolderError);
   await locked[0]!.close();
 });
 
 test('processes that start together get the same keys', async ({ folder }) => {
-  const both = await Promise.all([openDataFolder(folder, { lock: false }), openDataFolder(folder, { lock: false })]);
+  const both = await Promise.all([
+    openDataFolder(folder, { lock: false }),
+    openDataFolder(folder, { lock: false }),
+  ]);
   assert.ok(both[0].masterKey().equals(both[1].masterKey()));
   await Promise.all(both.map((one) => one.close()));
 });

@@ -29,18 +29,25 @@ test('positions are gapless decimal text from 1, over reopening', async ({ folde
   }
   const store = openAt(folder);
   const { events } = await everything(store);
-  assert.equal(events.map(({ position }) => position), [1, 2, 3, 4, 5, 6].map((n) => String(n).padStart(16, '0') as Position));
+  assert.equal(
+    events.map(({ position }) => position),
+    [1, 2, 3, 4, 5, 6].map((n) => String(n).padStart(16, '0') as Position),
+  );
   await store.close();
 });
 
 test('close waits for what was asked for before it', async ({ folder }) => {
   const store = openAt(folder);
-  const answers = Array.from({ length: 50 }, (_, i) => store.append(`order-${i}`, 'none', newEvents(`e${i}`)));
+  const answers = Array.from({ length: 50 }, (_, i) =>
+    store.append(`order-${i}`, 'none', newEvents(`e${i}`)),
+  );
   await store.close();
   assert.ok((await Promise.all(answers)).every(({ ok }) => ok));
 });
 
-test('two processes that append to the same streams leave one winner a revision and no gap', async ({ folder }) => {
+test('two processes that append to the same streams leave one winner a revision and no gap', async ({
+  folder,
+}) => {
   const both = [child('contend', folder, 'x'), child('contend', folder, 'y')];
   await Promise.all(both.map((one) => one.told()));
   for (const one of both) one.process.send('go');
@@ -49,13 +56,21 @@ test('two processes that append to the same streams leave one winner a revision 
   assert.is(won[0]! + won[1]!, 1_000);
   const store = openAt(folder);
   const { events } = await everything(store);
-  assert.equal(events.map(({ position }) => Number(position)), Array.from({ length: 1_000 }, (_, i) => i + 1));
+  assert.equal(
+    events.map(({ position }) => Number(position)),
+    Array.from({ length: 1_000 }, (_, i) => i + 1),
+  );
   for (let stream = 0; stream < 5; stream++)
-    assert.equal((await collect(store.readStream(`order-${stream}`))).map(({ revision }) => revision), Array.from({ length: 200 }, (_, i) => i));
+    assert.equal(
+      (await collect(store.readStream(`order-${stream}`))).map(({ revision }) => revision),
+      Array.from({ length: 200 }, (_, i) => i),
+    );
   await store.close();
 });
 
-test('a second process reads and follows while the first writes, and finds all that was acknowledged after its death', async ({ folder }) => {
+test('a second process reads and follows while the first writes, and finds all that was acknowledged after its death', async ({
+  folder,
+}) => {
   const store = openAt(folder);
   const writer = child('append', folder);
   await writer.told();
@@ -73,8 +88,12 @@ test('a second process reads and follows while the first writes, and finds all t
   await writer.ended;
   const { events } = await everything(store);
   const there = new Set(events.map(({ id }) => id));
-  for (let n = 0; n <= acknowledged; n++) for (const i of [0, 1, 2]) assert.ok(there.has(`${n}-${i}`), `${n}-${i}`);
-  assert.ok((await store.append('order-after', 'none', newEvents('after'))).ok, 'the write lock of the dead is free');
+  for (let n = 0; n <= acknowledged; n++)
+    for (const i of [0, 1, 2]) assert.ok(there.has(`${n}-${i}`), `${n}-${i}`);
+  assert.ok(
+    (await store.append('order-after', 'none', newEvents('after'))).ok,
+    'the write lock of the dead is free',
+  );
   await until('all of it', () => followed === events.length + 1);
   stop.abort();
   await following;
@@ -98,11 +117,17 @@ test("other processes' appends are looked for only while somebody subscribes", a
   await store.close();
 });
 
-test('a stream of 50,000 events is read in bounded pages, with writes going on between them', async ({ folder }) => {
+test('a stream of 50,000 events is read in bounded pages, with writes going on between them', async ({
+  folder,
+}) => {
   const store = openAt(folder);
   const size = 1_000;
   for (let from = 0; from < 50_000; from += size)
-    await store.append('stock-hot', from === 0 ? 'none' : from - 1, Array.from({ length: size }, (_, i) => newEvent(`e${from + i}`, 'StockReserved', {})));
+    await store.append(
+      'stock-hot',
+      from === 0 ? 'none' : from - 1,
+      Array.from({ length: size }, (_, i) => newEvent(`e${from + i}`, 'StockReserved', {})),
+    );
   let read = 0;
   for await (const { revision } of store.readStream('stock-hot')) {
     assert.is(revision, read++);
@@ -126,7 +151,10 @@ test('a stream of 50,000 events is read in bounded pages, with writes going on b
 
 test('large events bound a page by their size, and each is read', async ({ folder }) => {
   const store = openAt(folder);
-  for (let i = 0; i < 8; i++) await store.append('order-large', i === 0 ? 'none' : i - 1, [newEvent(`e${i}`, 'OrderPlaced', { text: 'ä'.repeat(i === 3 ? 5_000_000 : 1_000_000) })]);
+  for (let i = 0; i < 8; i++)
+    await store.append('order-large', i === 0 ? 'none' : i - 1, [
+      newEvent(`e${i}`, 'OrderPlaced', { text: 'ä'.repeat(i === 3 ? 5_000_000 : 1_000_000) }),
+    ]);
   const { events, pages } = await everything(store);
   assert.is(events.length, 8);
   assert.ok(pages.length >= 3);
@@ -137,13 +165,17 @@ test('large events bound a page by their size, and each is read', async ({ folde
 
 test('the file does not grow by what is read meanwhile', async ({ folder }) => {
   const store = openAt(folder);
-  const bytes = (): number => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  const bytes = (): number =>
+    readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
   for (let i = 0; i < 20; i++) await store.append('order-1', i === 0 ? 'none' : i - 1, newEvents(`e${i}`));
   const slow = store.readStream('order-1')[Symbol.asyncIterator]();
   await slow.next(); // held open over everything that follows
   const before = bytes();
   for (let i = 20; i < 600; i++) await store.append('order-1', i - 1, newEvents(`e${i}`));
-  assert.ok(bytes() - before < 4 * 1024 * 1024, `grew by ${bytes() - before} bytes for some 300 KB of events`);
+  assert.ok(
+    bytes() - before < 4 * 1024 * 1024,
+    `grew by ${bytes() - before} bytes for some 300 KB of events`,
+  );
   await slow.return?.();
   await store.close();
 });

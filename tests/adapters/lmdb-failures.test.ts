@@ -1,6 +1,6 @@
 /**
- * What the event store does when the disk is slow, broken or full: in a process whose system calls go through a small C
- * library, built here. Holds the adapter's claims about lmdb that no other test could see broken.
+ * What the event store does when the disk is slow, broken or full: in a process whose system calls go through
+ * a small C library, built here. Holds the adapter's claims about lmdb that no other test could see broken.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,14 @@ ssize_t pwritev(int fd, const struct iovec *b, int n, off_t o) { FULL(4096) retu
 const library = (folder: string): string | undefined => {
   if (process.platform !== 'linux') return undefined;
   writeFileSync(join(folder, 'faults.c'), SOURCE);
-  const built = spawnSync('cc', ['-shared', '-fPIC', '-o', join(folder, 'faults.so'), join(folder, 'faults.c'), '-ldl']);
+  const built = spawnSync('cc', [
+    '-shared',
+    '-fPIC',
+    '-o',
+    join(folder, 'faults.so'),
+    join(folder, 'faults.c'),
+    '-ldl',
+  ]);
   return built.status === 0 ? join(folder, 'faults.so') : undefined;
 };
 
@@ -45,7 +52,8 @@ const test = suite('event store: lmdb on a failing disk');
 test('answers when it is on disk, hands out nothing before, and goes on after a failure', async () => {
   const { folder, remove } = newFolder();
   const faults = library(folder);
-  if (!faults) return console.log('NOTE no C compiler for Linux: the event store on a failing disk is not tested');
+  if (!faults)
+    return console.log('NOTE no C compiler for Linux: the event store on a failing disk is not tested');
   mkdirSync(join(folder, 'events'));
   const process = childWith({ LD_PRELOAD: faults, FAULTS: folder }, 'faults', join(folder, 'events'));
 
@@ -54,7 +62,10 @@ test('answers when it is on disk, hands out nothing before, and goes on after a 
     await process.told(),
     {
       before: { answered: false, names: 'order-a.0 order-a.1', tail: at(2) },
-      after: { answer: { ok: true, revision: 1, position: at(4) }, names: 'order-a.0 order-a.1 order-b.0 order-b.1' },
+      after: {
+        answer: { ok: true, revision: 1, position: at(4) },
+        names: 'order-a.0 order-a.1 order-b.0 order-b.1',
+      },
     },
     'while the flush is held up',
   );

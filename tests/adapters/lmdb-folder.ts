@@ -12,21 +12,36 @@ export const newFolder = (): { folder: string; remove(): void } => {
 };
 
 /** An adapter under contract on a folder of its own, gone when it closes. */
-export const inFolder = async <A extends { close(): Promise<void> }>(open: (folder: string) => A): Promise<{ adapter: A; close(): Promise<void> }> => {
+export const inFolder = async <A extends { close(): Promise<void> }>(
+  open: (folder: string) => A,
+): Promise<{ adapter: A; close(): Promise<void> }> => {
   const { folder, remove } = newFolder();
   const adapter = open(folder);
   return { adapter, close: () => adapter.close().finally(remove) };
 };
 
-export type Child = Readonly<{ process: ChildProcess; /** The next message that it sends; rejects if it ends before. */ told(): Promise<unknown>; ended: Promise<void> }>;
+export type Child = Readonly<{
+  process: ChildProcess;
+  /** The next message that it sends; rejects if it ends before. */ told(): Promise<unknown>;
+  ended: Promise<void>;
+}>;
 
 /** Runs a task of lmdb-child in another process. */
 export const child = (task: string, ...args: readonly string[]): Child => childWith({}, task, ...args);
 /** The same with more in its environment; what it says on standard error is then left out. */
-export const childWith = (environment: Readonly<Record<string, string>>, task: string, ...args: readonly string[]): Child => {
-  const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './lmdb-child.ts' : './lmdb-child.js', import.meta.url));
+export const childWith = (
+  environment: Readonly<Record<string, string>>,
+  task: string,
+  ...args: readonly string[]
+): Child => {
+  const script = fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? './lmdb-child.ts' : './lmdb-child.js', import.meta.url),
+  );
   const quiet = Object.keys(environment).length > 0;
-  const started = fork(script, [task, ...args], { env: { ...process.env, ...environment }, stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'] });
+  const started = fork(script, [task, ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'],
+  });
   const told: unknown[] = [];
   const listeners: (() => void)[] = [];
   let over = false;

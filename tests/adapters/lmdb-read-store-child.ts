@@ -20,7 +20,10 @@ const race = async (): Promise<void> => {
     const from = await store.checkpoint(VIEW);
     const next = Number(from ?? 0) + 1;
     if (next > RACE_COMMITS) break;
-    const rows = [row('hot', { by: [[argument, next]], both: [[next % 3]] }, { by: argument }, next), row(`r${next}`, { by: [[argument, next]] }, { by: argument }, next)];
+    const rows = [
+      row('hot', { by: [[argument, next]], both: [[next % 3]] }, { by: argument }, next),
+      row(`r${next}`, { by: [[argument, next]] }, { by: argument }, next),
+    ];
     if ((await store.commit(VIEW, from, rows, at(next))) === 'committed') won.push(next);
     else await new Promise(setImmediate); // what the other wrote is seen in the next turn
   }
@@ -28,12 +31,17 @@ const race = async (): Promise<void> => {
   tell(won);
 };
 
-/** Replaces every row of the view, and kills itself some turns after it has asked for that, or (Infinity) once that is done. */
+/**
+ * Replaces every row of the view, and kills itself some turns after it has asked for that, or (Infinity) once
+ * that is done.
+ */
 const kill = async (): Promise<void> => {
   const store = openLmdbReadStore({ folder });
   const from = await store.checkpoint(VIEW);
   const n = Number(from ?? 0) + 1;
-  const rows = Array.from({ length: KILL_ROWS }, (_, i) => row(`r${i}`, { by: [[n, i]], also: [[i % 7, n]] }, { n, text: 'x'.repeat(3_000) }, n));
+  const rows = Array.from({ length: KILL_ROWS }, (_, i) =>
+    row(`r${i}`, { by: [[n, i]], also: [[i % 7, n]] }, { n, text: 'x'.repeat(3_000) }, n),
+  );
   const done = store.commit(VIEW, from, rows, at(n));
   if (argument === 'Infinity') await done;
   else for (let turns = Number(argument); turns > 0; turns--) await new Promise(setImmediate);

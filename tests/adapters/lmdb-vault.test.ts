@@ -20,7 +20,10 @@ test('keys outlive the process, under the same master key alone', async ({ folde
   const first = openLmdbVault({ folder, masterKey });
   const sealed = await first.seal('customer-1', 'secret');
   await first.close();
-  assert.throws(() => openLmdbVault({ folder, masterKey: Buffer.alloc(32, 8) }), (error: unknown) => error instanceof VaultUnavailable);
+  assert.throws(
+    () => openLmdbVault({ folder, masterKey: Buffer.alloc(32, 8) }),
+    (error: unknown) => error instanceof VaultUnavailable,
+  );
   const vault = openLmdbVault({ folder, masterKey });
   assert.is(await vault.open(sealed), 'secret');
   await vault.close();
@@ -37,7 +40,9 @@ test('a key that somebody else replaced is used no more', async ({ folder }) => 
   await Promise.all([here.close(), elsewhere.close()]);
 });
 
-test('processes that seal first at once share one key, and an erasure by one counts in all', async ({ folder }) => {
+test('processes that seal first at once share one key, and an erasure by one counts in all', async ({
+  folder,
+}) => {
   const both = [child('seal', folder, 'x'), child('seal', folder, 'y')];
   await Promise.all(both.map((one) => one.told()));
   for (const one of both) one.process.send('go');

@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openSimulatedPaymentGateway, TOKENS, type SimulatedPaymentGateway, type SimulatedPaymentOptions } from '../../adapters/simulated/payment-gateway.ts';
+import {
+  openSimulatedPaymentGateway,
+  TOKENS,
+  type SimulatedPaymentGateway,
+  type SimulatedPaymentOptions,
+} from '../../adapters/simulated/payment-gateway.ts';
 import { OutsideError } from '../../ports/outside.ts';
 import type { Randomness } from '../../ports/system.ts';
 import { fakeClock, until, type FakeClock } from '../fake-clock.ts';
@@ -30,8 +35,15 @@ payment.before.each((world) => {
   world.open = (options = {}) => {
     const { folder, clock } = world;
     const opened = openSimulatedPaymentGateway({
-      folder, clock, randomness: dice(0.5), latencyMs: 0, declineRate: 0, failureRate: 0, unknownRate: 0,
-      actionUrl: 'http://127.0.0.1:3000/action', ...options,
+      folder,
+      clock,
+      randomness: dice(0.5),
+      latencyMs: 0,
+      declineRate: 0,
+      failureRate: 0,
+      unknownRate: 0,
+      actionUrl: 'http://127.0.0.1:3000/action',
+      ...options,
     });
     world.closers.push(() => opened.close());
     return opened;
@@ -44,16 +56,25 @@ payment.after.each(async (world) => {
 
 const order = { orderId: 'o1', currency: 'GBP' };
 const refused = async (call: Promise<unknown>): Promise<OutsideError> => {
-  const error = await call.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.instance(error, OutsideError);
   return error as OutsideError;
 };
-const authorized = async (gateway: SimulatedPaymentGateway, key: string, amountMinor: number, token?: string): Promise<string> => {
+const authorized = async (
+  gateway: SimulatedPaymentGateway,
+  key: string,
+  amountMinor: number,
+  token?: string,
+): Promise<string> => {
   const answer = await gateway.authorize({ ...order, key, amountMinor, token });
   if (answer.outcome !== 'authorized') throw new Error(answer.outcome);
   return answer.authorizationId;
 };
-const codeOf = (answer: { outcome: string; code?: string }): string => `${answer.outcome}:${answer.code ?? ''}`;
+const codeOf = (answer: { outcome: string; code?: string }): string =>
+  `${answer.outcome}:${answer.code ?? ''}`;
 
 payment('the same key is the same call, also after a restart', async (world) => {
   const gateway = world.open();
@@ -71,7 +92,10 @@ payment('the same key is the same call, also after a restart', async (world) => 
 payment('a key of another call is refused for good', async (world) => {
   const gateway = world.open();
   const authorizationId = await authorized(gateway, 'a', 1000);
-  for (const call of [gateway.authorize({ ...order, key: 'a', amountMinor: 1001 }), gateway.capture({ ...order, key: 'a', authorizationId, amountMinor: 1 })]) {
+  for (const call of [
+    gateway.authorize({ ...order, key: 'a', amountMinor: 1001 }),
+    gateway.capture({ ...order, key: 'a', authorizationId, amountMinor: 1 }),
+  ]) {
     const error = await refused(call);
     assert.equal([error.retriable, error.outcome], [false, 'none']);
   }
@@ -82,45 +106,78 @@ payment('a key of another call is refused for good', async (world) => {
 payment('captures go up to the authorized amount and refunds up to the captured one', async (world) => {
   const gateway = world.open();
   const authorizationId = await authorized(gateway, 'a', 1000);
-  const take = (key: string, amountMinor: number) => gateway.capture({ ...order, key, authorizationId, amountMinor });
+  const take = (key: string, amountMinor: number) =>
+    gateway.capture({ ...order, key, authorizationId, amountMinor });
   const taken = await take('c1', 600);
   if (taken.outcome !== 'captured') throw new Error(taken.outcome);
   assert.is(codeOf(await take('c2', 401)), 'failed:amount_too_large');
   assert.is(codeOf(await take('c3', 400)), 'captured:');
-  const back = (key: string, amountMinor: number) => gateway.refund({ ...order, key, captureId: taken.captureId, amountMinor });
+  const back = (key: string, amountMinor: number) =>
+    gateway.refund({ ...order, key, captureId: taken.captureId, amountMinor });
   assert.is(codeOf(await back('r1', 500)), 'refunded:');
   assert.is(codeOf(await back('r2', 101)), 'failed:amount_too_large');
   assert.is(codeOf(await back('r3', 100)), 'refunded:');
   const acts = [];
   for await (const { key, kind, amountMinor } of gateway.ledger.acts()) acts.push([key, kind, amountMinor]);
-  assert.equal(acts, [['a', 'authorize', 1000], ['c1', 'capture', 600], ['c3', 'capture', 400], ['r1', 'refund', 500], ['r3', 'refund', 100]]);
+  assert.equal(acts, [
+    ['a', 'authorize', 1000],
+    ['c1', 'capture', 600],
+    ['c3', 'capture', 400],
+    ['r1', 'refund', 500],
+    ['r3', 'refund', 100],
+  ]);
 });
 
 payment('many captures at once never take more than was authorized', async (world) => {
   const [one, other] = [world.open(), world.open()];
   const authorizationId = await authorized(one, 'a', 1000);
-  const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 ? one : other).capture({ ...order, key: `c${i}`, authorizationId, amountMinor: 100 })));
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      (i % 2 ? one : other).capture({ ...order, key: `c${i}`, authorizationId, amountMinor: 100 }),
+    ),
+  );
   assert.is(answers.filter(({ outcome }) => outcome === 'captured').length, 10);
 });
 
-payment('a void lets go of the rest, twice does no harm, and nothing is captured afterwards', async (world) => {
-  const gateway = world.open();
-  const authorizationId = await authorized(gateway, 'a', 1000);
-  await gateway.capture({ ...order, key: 'c', authorizationId, amountMinor: 300 });
-  assert.equal(await gateway.void({ ...order, key: 'v1', authorizationId }), { outcome: 'voided' });
-  assert.equal(await gateway.void({ ...order, key: 'v2', authorizationId }), { outcome: 'voided' });
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'c2', authorizationId, amountMinor: 1 })), 'failed:authorization_voided');
-  assert.equal(gateway.ledger.ofOrder('o1').filter(({ kind }) => kind === 'void').map(({ key, amountMinor }) => [key, amountMinor]), [['v1', 700]]);
-  assert.is(codeOf(await gateway.void({ orderId: 'o2', key: 'v3', authorizationId })), 'failed:unknown_authorization');
-});
+payment(
+  'a void lets go of the rest, twice does no harm, and nothing is captured afterwards',
+  async (world) => {
+    const gateway = world.open();
+    const authorizationId = await authorized(gateway, 'a', 1000);
+    await gateway.capture({ ...order, key: 'c', authorizationId, amountMinor: 300 });
+    assert.equal(await gateway.void({ ...order, key: 'v1', authorizationId }), { outcome: 'voided' });
+    assert.equal(await gateway.void({ ...order, key: 'v2', authorizationId }), { outcome: 'voided' });
+    assert.is(
+      codeOf(await gateway.capture({ ...order, key: 'c2', authorizationId, amountMinor: 1 })),
+      'failed:authorization_voided',
+    );
+    assert.equal(
+      gateway.ledger
+        .ofOrder('o1')
+        .filter(({ kind }) => kind === 'void')
+        .map(({ key, amountMinor }) => [key, amountMinor]),
+      [['v1', 700]],
+    );
+    assert.is(
+      codeOf(await gateway.void({ orderId: 'o2', key: 'v3', authorizationId })),
+      'failed:unknown_authorization',
+    );
+  },
+);
 
 payment('an authorization expires after seven days', async (world) => {
   const gateway = world.open();
   const authorizationId = await authorized(gateway, 'a', 1000);
   await world.clock.advance(7 * 86_400_000 - 1);
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'c1', authorizationId, amountMinor: 1 })), 'captured:');
+  assert.is(
+    codeOf(await gateway.capture({ ...order, key: 'c1', authorizationId, amountMinor: 1 })),
+    'captured:',
+  );
   await world.clock.advance(1);
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'c2', authorizationId, amountMinor: 1 })), 'failed:authorization_expired');
+  assert.is(
+    codeOf(await gateway.capture({ ...order, key: 'c2', authorizationId, amountMinor: 1 })),
+    'failed:authorization_expired',
+  );
 });
 
 payment('tokens steer it', async (world) => {
@@ -130,11 +187,22 @@ payment('tokens steer it', async (world) => {
   const action = await ask('x', TOKENS.action);
   if (action.outcome !== 'action_required') throw new Error(action.outcome);
   assert.is(action.url, `http://127.0.0.1:3000/action?authorization=${action.authorizationId}`);
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'xc', authorizationId: action.authorizationId, amountMinor: 1 })), 'failed:authorization_incomplete');
+  assert.is(
+    codeOf(
+      await gateway.capture({ ...order, key: 'xc', authorizationId: action.authorizationId, amountMinor: 1 }),
+    ),
+    'failed:authorization_incomplete',
+  );
   assert.is((await ask('y', TOKENS.actionDone)).outcome, 'authorized');
   const authorizationId = await authorized(gateway, 'f', 10, TOKENS.captureFail);
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'fc', authorizationId, amountMinor: 1 })), 'failed:capture_refused');
-  assert.equal(gateway.ledger.ofOrder('o1').map(({ key }) => key), ['f', 'y'].sort());
+  assert.is(
+    codeOf(await gateway.capture({ ...order, key: 'fc', authorizationId, amountMinor: 1 })),
+    'failed:capture_refused',
+  );
+  assert.equal(
+    gateway.ledger.ofOrder('o1').map(({ key }) => key),
+    ['f', 'y'].sort(),
+  );
 });
 
 payment('an abandoned key never authorizes; one that did is answered, to be voided', async (world) => {
@@ -145,21 +213,37 @@ payment('an abandoned key never authorizes; one that did is answered, to be void
   assert.is(codeOf(await gateway.authorize({ ...order, key: 'a', amountMinor: 10 })), 'declined:abandoned');
   const held = await gateway.authorize({ ...order, key: 'b', amountMinor: 10 });
   assert.equal(await abandon('b'), held);
-  await gateway.void({ orderId: 'o1', key: 'v', authorizationId: held.outcome === 'authorized' ? held.authorizationId : '' });
+  await gateway.void({
+    orderId: 'o1',
+    key: 'v',
+    authorizationId: held.outcome === 'authorized' ? held.authorizationId : '',
+  });
   assert.equal(await abandon('b'), { outcome: 'abandoned' });
   const action = await gateway.authorize({ ...order, key: 'c', amountMinor: 10, token: TOKENS.action });
   assert.equal(await abandon('c'), { outcome: 'abandoned' });
   const authorizationId = action.outcome === 'action_required' ? action.authorizationId : '';
-  assert.is(codeOf(await gateway.capture({ ...order, key: 'd', authorizationId, amountMinor: 1 })), 'failed:authorization_voided');
+  assert.is(
+    codeOf(await gateway.capture({ ...order, key: 'd', authorizationId, amountMinor: 1 })),
+    'failed:authorization_voided',
+  );
   assert.is((await refused(gateway.abandon({ key: 'b', orderId: 'o2' }))).retriable, false);
-  assert.equal(gateway.ledger.ofOrder('o1').map(({ key }) => key).sort(), ['b', 'v']);
+  assert.equal(
+    gateway.ledger
+      .ofOrder('o1')
+      .map(({ key }) => key)
+      .sort(),
+    ['b', 'v'],
+  );
 });
 
 payment('of an abandonment and its authorization at once one wins', async (world) => {
   const [one, other] = [world.open(), world.open()];
   for (let i = 0; i < 20; i++) {
     const key = `k${i}`;
-    const [authorization, abandonment] = await Promise.all([one.authorize({ ...order, key, amountMinor: 10 }), other.abandon({ key, orderId: 'o1' })]);
+    const [authorization, abandonment] = await Promise.all([
+      one.authorize({ ...order, key, amountMinor: 10 }),
+      other.abandon({ key, orderId: 'o1' }),
+    ]);
     if (abandonment.outcome === 'abandoned') assert.is(codeOf(authorization), 'declined:abandoned');
     else assert.equal(authorization, abandonment);
   }
@@ -220,7 +304,9 @@ payment('what was answered is there after the process is killed', async (world) 
       const { authorizationId } = await gateway.authorize({ key: 'k' + i, orderId: 'o1', amountMinor: 10, currency: 'GBP' });
       writeSync(1, i + ' ' + authorizationId + '\\n');
     }`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   let said = '';
   for await (const chunk of child.stdout) {

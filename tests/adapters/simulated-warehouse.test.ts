@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openSimulatedWarehouse, type SimulatedWarehouse, type SimulatedWarehouseOptions } from '../../adapters/simulated/warehouse.ts';
+import {
+  openSimulatedWarehouse,
+  type SimulatedWarehouse,
+  type SimulatedWarehouseOptions,
+} from '../../adapters/simulated/warehouse.ts';
 import { systemClock } from '../../adapters/system.ts';
 import { OutsideError } from '../../ports/outside.ts';
 import type { WarehouseNews } from '../../ports/warehouse.ts';
@@ -21,7 +25,12 @@ type World = {
 const DAY = 1_000;
 const START = '2030-01-01T00:00:00.000Z';
 const lines = [{ lineId: 'l1', sku: 'cup', quantity: 2 }];
-const request = (shipmentId: string) => ({ shipmentId, orderId: 'o1', lines, address: { line1: 'somewhere' } });
+const request = (shipmentId: string) => ({
+  shipmentId,
+  orderId: 'o1',
+  lines,
+  address: { line1: 'somewhere' },
+});
 const warehouse = suite<World>('simulated warehouse');
 
 warehouse.before.each((world) => {
@@ -37,7 +46,11 @@ warehouse.before.each((world) => {
       randomness: { uuid: () => '', fraction: () => 0.5 },
       latencyMs: DAY,
       failureRate: 0,
-      log: { info: () => undefined, warn: (fields) => world.warnings.push(fields), error: (fields) => world.warnings.push(fields) },
+      log: {
+        info: () => undefined,
+        warn: (fields) => world.warnings.push(fields),
+        error: (fields) => world.warnings.push(fields),
+      },
       report: async (news) => void world.news.push(news),
       ...options,
     });
@@ -52,8 +65,10 @@ warehouse.after.each(async (world) => {
 
 const kinds = (world: World): string[] => world.news.map(({ kind }) => kind);
 /** What was told is marked on disk just after it was heard. */
-const pending = (one: SimulatedWarehouse, count: number): Promise<void> => until(`${count} pending`, () => one.ledger.pending() === count);
-const toldOf = (world: World, count: number): Promise<void> => until(`${count} news, ${world.news.length} so far`, () => world.news.length >= count);
+const pending = (one: SimulatedWarehouse, count: number): Promise<void> =>
+  until(`${count} pending`, () => one.ledger.pending() === count);
+const toldOf = (world: World, count: number): Promise<void> =>
+  until(`${count} news, ${world.news.length} so far`, () => world.news.length >= count);
 
 warehouse('dispatches after its latency and delivers after another', async (world) => {
   const one = world.open();
@@ -67,12 +82,32 @@ warehouse('dispatches after its latency and delivers after another', async (worl
   await world.clock.advance(DAY);
   await toldOf(world, 2);
   const [dispatched, delivered] = world.news;
-  assert.match(dispatched?.kind === 'dispatched' ? dispatched.trackingNumber ?? '' : '', /^SP[0-9A-F]{12}$/);
-  assert.equal({ ...dispatched, trackingNumber: 0 }, {
-    newsId: 's1-dispatched', kind: 'dispatched', orderId: 'o1', shipmentId: 's1', parcelId: 's1-1',
-    lines: [{ lineId: 'l1', quantity: 2 }], carrier: 'Simulated Parcels', trackingNumber: 0, at: '2030-01-01T00:00:01.000Z',
+  assert.match(
+    dispatched?.kind === 'dispatched' ? (dispatched.trackingNumber ?? '') : '',
+    /^SP[0-9A-F]{12}$/,
+  );
+  assert.equal(
+    { ...dispatched, trackingNumber: 0 },
+    {
+      newsId: 's1-dispatched',
+      kind: 'dispatched',
+      orderId: 'o1',
+      shipmentId: 's1',
+      parcelId: 's1-1',
+      lines: [{ lineId: 'l1', quantity: 2 }],
+      carrier: 'Simulated Parcels',
+      trackingNumber: 0,
+      at: '2030-01-01T00:00:01.000Z',
+    },
+  );
+  assert.equal(delivered, {
+    newsId: 's1-delivered',
+    kind: 'delivered',
+    orderId: 'o1',
+    shipmentId: 's1',
+    parcelId: 's1-1',
+    at: '2030-01-01T00:00:02.000Z',
   });
-  assert.equal(delivered, { newsId: 's1-delivered', kind: 'delivered', orderId: 'o1', shipmentId: 's1', parcelId: 's1-1', at: '2030-01-01T00:00:02.000Z' });
   await pending(one, 0);
 });
 
@@ -99,7 +134,10 @@ warehouse('cancels what has not left, and only that', async (world) => {
   await world.clock.advance(DAY);
   await toldOf(world, 1);
   await pending(one, 1);
-  assert.equal(world.news.map(({ newsId }) => newsId), ['s2-dispatched']);
+  assert.equal(
+    world.news.map(({ newsId }) => newsId),
+    ['s2-dispatched'],
+  );
   assert.equal(await one.cancelShipment({ shipmentId: 's2', orderId: 'o1' }), { outcome: 'too_late' });
   assert.equal(await one.cancelShipment({ shipmentId: 's1', orderId: 'o1' }), { outcome: 'cancelled' });
   assert.is((await one.requestShipment(request('s1'))).outcome, 'refused');
@@ -109,7 +147,10 @@ warehouse('a cancellation that overtakes its request wins', async (world) => {
   const one = world.open();
   one.start();
   assert.equal(await one.cancelShipment({ shipmentId: 's1', orderId: 'o1' }), { outcome: 'cancelled' });
-  assert.equal(await one.requestShipment(request('s1')), { outcome: 'refused', reason: 'The shipment was cancelled.' });
+  assert.equal(await one.requestShipment(request('s1')), {
+    outcome: 'refused',
+    reason: 'The shipment was cancelled.',
+  });
   assert.is(one.ledger.pending(), 0);
 });
 
@@ -148,7 +189,11 @@ warehouse('tells again, with the same id and time, until it is heard', async (wo
   await one.requestShipment(request('s1'));
   await world.clock.advance(DAY);
   // Half of the jitter: 500, 1000 and 2000 ms become 375, 750 and 1500.
-  for (const [told, afterMs] of [[1, 375], [2, 750], [3, 1500]] as const) {
+  for (const [told, afterMs] of [
+    [1, 375],
+    [2, 750],
+    [3, 1500],
+  ] as const) {
     await until(`told ${told} times`, () => world.news.length === told && world.warnings.length === told);
     await world.clock.advance(afterMs - 1);
     assert.is(world.news.length, told);
@@ -156,35 +201,41 @@ warehouse('tells again, with the same id and time, until it is heard', async (wo
   }
   await toldOf(world, 4);
   assert.is(new Set(world.news.map(({ newsId, at }) => `${newsId} ${at}`)).size, 1);
-  assert.equal(world.warnings.map((fields) => (fields as { afterMs: number }).afterMs), [375, 750, 1500]);
+  assert.equal(
+    world.warnings.map((fields) => (fields as { afterMs: number }).afterMs),
+    [375, 750, 1500],
+  );
 });
 
-warehouse('stop waits for the report that is running; what it did not take is told again after a restart', async (world) => {
-  let hear: () => void = () => undefined;
-  const one = world.open({
-    report: (news) =>
-      new Promise((_, reject) => {
-        world.news.push(news);
-        hear = () => reject(new Error('not now'));
-      }),
-  });
-  one.start();
-  await one.requestShipment(request('s1'));
-  await world.clock.advance(DAY);
-  await toldOf(world, 1);
-  let stopped = false;
-  const stopping = one.close().then(() => (stopped = true));
-  await systemClock.sleep(0);
-  assert.is(stopped, false, 'it waits for the report that is running');
-  hear();
-  await stopping;
-  world.opened.length = 0;
-  const again = world.open();
-  again.start();
-  await world.clock.advance(30_000);
-  await toldOf(world, 2);
-  assert.equal(world.news[1], world.news[0]);
-});
+warehouse(
+  'stop waits for the report that is running; what it did not take is told again after a restart',
+  async (world) => {
+    let hear: () => void = () => undefined;
+    const one = world.open({
+      report: (news) =>
+        new Promise((_, reject) => {
+          world.news.push(news);
+          hear = () => reject(new Error('not now'));
+        }),
+    });
+    one.start();
+    await one.requestShipment(request('s1'));
+    await world.clock.advance(DAY);
+    await toldOf(world, 1);
+    let stopped = false;
+    const stopping = one.close().then(() => (stopped = true));
+    await systemClock.sleep(0);
+    assert.is(stopped, false, 'it waits for the report that is running');
+    hear();
+    await stopping;
+    world.opened.length = 0;
+    const again = world.open();
+    again.start();
+    await world.clock.advance(30_000);
+    await toldOf(world, 2);
+    assert.equal(world.news[1], world.news[0]);
+  },
+);
 
 warehouse('takes goods back', async (world) => {
   const one = world.open();
@@ -193,24 +244,45 @@ warehouse('takes goods back', async (world) => {
   await one.expectReturn({ returnId: 'r1', orderId: 'o1', lines });
   await world.clock.advance(DAY);
   await toldOf(world, 1);
-  const received = { newsId: 'r1-received', kind: 'return_received', returnId: 'r1', orderId: 'o1', restock: true, at: '2030-01-01T00:00:01.000Z' };
+  const received = {
+    newsId: 'r1-received',
+    kind: 'return_received',
+    returnId: 'r1',
+    orderId: 'o1',
+    restock: true,
+    at: '2030-01-01T00:00:01.000Z',
+  };
   assert.equal(world.news, [{ ...received, lines: [{ lineId: 'l1', quantity: 2 }] }]);
   assert.is(one.ledger.return('r1')?.state, 'received');
   await pending(one, 0);
 });
 
 const thrownBy = async (call: Promise<unknown>): Promise<string> => {
-  const error = await call.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   return error instanceof OutsideError ? `${error.retriable} ${error.outcome}` : String(error);
 };
 
 warehouse('refuses what it cannot send, and an id that comes with other contents', async (world) => {
   const one = world.open();
-  assert.equal(await one.requestShipment({ ...request('s1'), address: null }), { outcome: 'refused', reason: 'There is no address to send it to.' });
-  assert.equal(await one.requestShipment(request('s1')), { outcome: 'refused', reason: 'There is no address to send it to.' });
+  assert.equal(await one.requestShipment({ ...request('s1'), address: null }), {
+    outcome: 'refused',
+    reason: 'There is no address to send it to.',
+  });
+  assert.equal(await one.requestShipment(request('s1')), {
+    outcome: 'refused',
+    reason: 'There is no address to send it to.',
+  });
   assert.is((await one.requestShipment({ ...request('s2'), lines: [] })).outcome, 'refused');
   await one.requestShipment(request('s3'));
-  assert.is(await thrownBy(one.requestShipment({ ...request('s3'), lines: [{ lineId: 'l1', sku: 'cup', quantity: 3 }] })), 'false none');
+  assert.is(
+    await thrownBy(
+      one.requestShipment({ ...request('s3'), lines: [{ lineId: 'l1', sku: 'cup', quantity: 3 }] }),
+    ),
+    'false none',
+  );
   await one.expectReturn({ returnId: 'r1', orderId: 'o1', lines });
   assert.is(await thrownBy(one.expectReturn({ returnId: 'r1', orderId: 'o2', lines })), 'false none');
 });
@@ -221,7 +293,10 @@ warehouse('fails at its rates', async (world) => {
   assert.is(await thrownBy(failing.cancelShipment({ shipmentId: 's1', orderId: 'o1' })), 'true none');
   assert.is(await thrownBy(failing.expectReturn({ returnId: 'r1', orderId: 'o1', lines })), 'true none');
   assert.is(failing.ledger.shipment('s1'), undefined);
-  for (const [luck, acted] of [[0.4, true], [0.6, false]] as const) {
+  for (const [luck, acted] of [
+    [0.4, true],
+    [0.6, false],
+  ] as const) {
     const breaking = world.open({ unknownRate: 1, randomness: { uuid: () => '', fraction: () => luck } });
     assert.is(await thrownBy(breaking.requestShipment(request(`u${luck}`))), 'true unknown');
     assert.is(breaking.ledger.shipment(`u${luck}`) !== undefined, acted);
@@ -273,7 +348,10 @@ warehouse('a slow report holds up no other, and start needs somebody to report t
   await toldOf(world, 1);
   await world.clock.advance(DAY / 2);
   await toldOf(world, 2);
-  assert.equal(world.news.map(({ newsId }) => newsId), ['s1-dispatched', 's2-dispatched']);
+  assert.equal(
+    world.news.map(({ newsId }) => newsId),
+    ['s1-dispatched', 's2-dispatched'],
+  );
   free();
 });
 

@@ -20,127 +20,231 @@ const REASON = { reason: 'because' };
 
 const commands = suite('order commands');
 
-commands('each does what it says, and its repeat says the same and stores nothing', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  let keys = 0;
-  const twice = async (as: string, name: string, body: object) => {
-    const call = { as, body, key: `key-${keys++}` };
-    const first = await api.call('POST', `/orders/${orderId}/${name}`, call);
-    assert.is(first.status, 200, `${name}: ${first.text}`);
-    assert.is(first.headers.get('etag'), `"${first.body.revision}"`);
+commands(
+  'each does what it says, and its repeat says the same and stores nothing',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    let keys = 0;
+    const twice = async (as: string, name: string, body: object) => {
+      const call = { as, body, key: `key-${keys++}` };
+      const first = await api.call('POST', `/orders/${orderId}/${name}`, call);
+      assert.is(first.status, 200, `${name}: ${first.text}`);
+      assert.is(first.headers.get('etag'), `"${first.body.revision}"`);
+      const tail = await api.deps.store.tail();
+      assert.is(first.body.position, tail, name);
+      const again = await api.call('POST', `/orders/${orderId}/${name}`, call);
+      assert.is(again.text, first.text, name);
+      assert.is(await api.deps.store.tail(), tail, name);
+      return first.body;
+    };
+    assert.is(
+      (
+        await twice('customer:ada', 'address', {
+          shippingAddress: { ...NEW_ORDER.shippingAddress, city: 'Bath' },
+        })
+      ).revision,
+      1,
+    );
+    assert.is((await twice('operator', 'hold', REASON)).status, 'held');
+    assert.is((await twice('operator', 'release', REASON)).status, 'placed');
+    await api.command(orderId, {
+      type: 'RecordDecline',
+      data: { attempt: 1, code: 'card_declined', sentence: 'No.' },
+    });
+    await twice('customer:ada', 'payment', { token: 'tok_other' });
+    await api.command(orderId, {
+      type: 'RecordAuthorization',
+      data: { attempt: 2, authorizationId: 'auth-1', amountMinor: 3_495 },
+    });
+    await twice('customer:ada', 'cancel-lines', { lines: [{ lineId: '1', quantity: 1 }], ...REASON });
+    await api.command(orderId, {
+      type: 'RecordStock',
+      data: { lines: [{ lineId: '1', reserved: 2, backordered: 0, short: 0 }] },
+    });
+    await api.ship(orderId);
+    await api.command(orderId, { type: 'RecordDelivery', data: { shipmentId: 's', parcelId: 'p1' } });
+    await twice('customer:ada', 'returns', { lines: [{ lineId: '1', quantity: 1 }], ...REASON });
+    await twice('operator', 'refunds', { amount: { amountMinor: 100, currency: 'GBP' }, ...REASON });
+    const { body } = await api.call('GET', `/orders/${orderId}?revision=1`, { as: 'customer:ada' });
+    assert.is(body.shippingAddress.city, 'Bath');
+    const cancel = await api.call('POST', `/orders/${orderId}/cancel`, { as: 'operator', body: REASON });
+    assert.equal([cancel.status, cancel.body.code], [409, 'already_shipped']);
+  }),
+);
+
+commands(
+  'refusals have a status, a code and a sentence, and store nothing',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
     const tail = await api.deps.store.tail();
-    assert.is(first.body.position, tail, name);
-    const again = await api.call('POST', `/orders/${orderId}/${name}`, call);
-    assert.is(again.text, first.text, name);
-    assert.is(await api.deps.store.tail(), tail, name);
-    return first.body;
-  };
-  assert.is((await twice('customer:ada', 'address', { shippingAddress: { ...NEW_ORDER.shippingAddress, city: 'Bath' } })).revision, 1);
-  assert.is((await twice('operator', 'hold', REASON)).status, 'held');
-  assert.is((await twice('operator', 'release', REASON)).status, 'placed');
-  await api.command(orderId, { type: 'RecordDecline', data: { attempt: 1, code: 'card_declined', sentence: 'No.' } });
-  await twice('customer:ada', 'payment', { token: 'tok_other' });
-  await api.command(orderId, { type: 'RecordAuthorization', data: { attempt: 2, authorizationId: 'auth-1', amountMinor: 3_495 } });
-  await twice('customer:ada', 'cancel-lines', { lines: [{ lineId: '1', quantity: 1 }], ...REASON });
-  await api.command(orderId, { type: 'RecordStock', data: { lines: [{ lineId: '1', reserved: 2, backordered: 0, short: 0 }] } });
-  await api.ship(orderId);
-  await api.command(orderId, { type: 'RecordDelivery', data: { shipmentId: 's', parcelId: 'p1' } });
-  await twice('customer:ada', 'returns', { lines: [{ lineId: '1', quantity: 1 }], ...REASON });
-  await twice('operator', 'refunds', { amount: { amountMinor: 100, currency: 'GBP' }, ...REASON });
-  const { body } = await api.call('GET', `/orders/${orderId}?revision=1`, { as: 'customer:ada' });
-  assert.is(body.shippingAddress.city, 'Bath');
-  const cancel = await api.call('POST', `/orders/${orderId}/cancel`, { as: 'operator', body: REASON });
-  assert.equal([cancel.status, cancel.body.code], [409, 'already_shipped']);
-}));
+    const refused = async (name: string, body: object, status: number, code: string, as = 'operator') => {
+      const answer = await api.call('POST', `/orders/${orderId}/${name}`, { as, body });
+      assert.equal([answer.status, answer.body.code], [status, code], `${name}: ${answer.text}`);
+      assert.match(answer.body.detail, /\w+ .*\.$/);
+    };
+    await refused('release', REASON, 409, 'not_held');
+    await refused('cancel-lines', { lines: [{ lineId: '9', quantity: 1 }], ...REASON }, 422, 'unknown_line');
+    await refused(
+      'cancel-lines',
+      { lines: [{ lineId: '1', quantity: 4 }], ...REASON },
+      409,
+      'not_cancellable',
+    );
+    await refused('returns', { lines: [{ lineId: '1', quantity: 1 }], ...REASON }, 409, 'not_returnable');
+    await refused(
+      'refunds',
+      { amount: { amountMinor: 1, currency: 'GBP' }, ...REASON },
+      409,
+      'exceeds_captured',
+    );
+    await refused(
+      'refunds',
+      { amount: { amountMinor: 1, currency: 'EUR' }, ...REASON },
+      422,
+      'currency_mismatch',
+    );
+    await refused(
+      'refunds',
+      { amount: { amountMinor: 0, currency: 'GBP' }, ...REASON },
+      422,
+      'invalid_request',
+    );
+    await refused('payment', { token: 'tok' }, 409, 'payment_in_progress', 'customer:ada');
+    await refused('cancel', {}, 422, 'invalid_request');
+    await refused('cancel', { reason: 'x'.repeat(501) }, 422, 'invalid_request');
+    await refused('cancel', { reason: 'half \ud800' }, 422, 'invalid_request');
+    await refused('cancel', { ...REASON, force: true }, 422, 'invalid_request');
+    await refused(
+      'address',
+      { shippingAddress: { ...NEW_ORDER.shippingAddress, country: 'XK' } },
+      422,
+      'invalid_request',
+    );
+    assert.is(await api.deps.store.tail(), tail);
+  }),
+);
 
-commands('refusals have a status, a code and a sentence, and store nothing', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  const tail = await api.deps.store.tail();
-  const refused = async (name: string, body: object, status: number, code: string, as = 'operator') => {
-    const answer = await api.call('POST', `/orders/${orderId}/${name}`, { as, body });
-    assert.equal([answer.status, answer.body.code], [status, code], `${name}: ${answer.text}`);
-    assert.match(answer.body.detail, /\w+ .*\.$/);
-  };
-  await refused('release', REASON, 409, 'not_held');
-  await refused('cancel-lines', { lines: [{ lineId: '9', quantity: 1 }], ...REASON }, 422, 'unknown_line');
-  await refused('cancel-lines', { lines: [{ lineId: '1', quantity: 4 }], ...REASON }, 409, 'not_cancellable');
-  await refused('returns', { lines: [{ lineId: '1', quantity: 1 }], ...REASON }, 409, 'not_returnable');
-  await refused('refunds', { amount: { amountMinor: 1, currency: 'GBP' }, ...REASON }, 409, 'exceeds_captured');
-  await refused('refunds', { amount: { amountMinor: 1, currency: 'EUR' }, ...REASON }, 422, 'currency_mismatch');
-  await refused('refunds', { amount: { amountMinor: 0, currency: 'GBP' }, ...REASON }, 422, 'invalid_request');
-  await refused('payment', { token: 'tok' }, 409, 'payment_in_progress', 'customer:ada');
-  await refused('cancel', {}, 422, 'invalid_request');
-  await refused('cancel', { reason: 'x'.repeat(501) }, 422, 'invalid_request');
-  await refused('cancel', { reason: 'half \ud800' }, 422, 'invalid_request');
-  await refused('cancel', { ...REASON, force: true }, 422, 'invalid_request');
-  await refused('address', { shippingAddress: { ...NEW_ORDER.shippingAddress, country: 'XK' } }, 422, 'invalid_request');
-  assert.is(await api.deps.store.tail(), tail);
-}));
+commands(
+  'If-Match: 412 when the order has moved on, but not for a repeat',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    const hold = (key: string, match: string) =>
+      api.call('POST', `/orders/${orderId}/hold`, {
+        as: 'operator',
+        body: REASON,
+        key,
+        headers: { 'if-match': match },
+      });
+    assert.equal((await hold('k1', '"7"')).body.code, 'revision_mismatch');
+    const done = await hold('k1', '"0"');
+    assert.equal([done.status, done.body.revision], [200, 1]);
+    assert.is((await hold('k1', '"0"')).text, done.text);
+    const stale = await hold('k2', '"0"');
+    assert.equal([stale.status, stale.body.code], [412, 'revision_mismatch']);
+    for (const malformed of ['0', 'W/"0"', '"x"', '"0", "1"'])
+      assert.equal((await hold('k3', malformed)).body.code, 'invalid_if_match', malformed);
+    assert.is((await hold('k4', '*')).body.code, 'already_held');
+  }),
+);
 
-commands('If-Match: 412 when the order has moved on, but not for a repeat', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  const hold = (key: string, match: string) => api.call('POST', `/orders/${orderId}/hold`, { as: 'operator', body: REASON, key, headers: { 'if-match': match } });
-  assert.equal((await hold('k1', '"7"')).body.code, 'revision_mismatch');
-  const done = await hold('k1', '"0"');
-  assert.equal([done.status, done.body.revision], [200, 1]);
-  assert.is((await hold('k1', '"0"')).text, done.text);
-  const stale = await hold('k2', '"0"');
-  assert.equal([stale.status, stale.body.code], [412, 'revision_mismatch']);
-  for (const malformed of ['0', 'W/"0"', '"x"', '"0", "1"']) assert.equal((await hold('k3', malformed)).body.code, 'invalid_if_match', malformed);
-  assert.is((await hold('k4', '*')).body.code, 'already_held');
-}));
+commands(
+  'of two that want the same revision at once, one is refused',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    const cancelOne = (key: string) =>
+      api.call('POST', `/orders/${orderId}/cancel-lines`, {
+        as: 'customer:ada',
+        key,
+        body: { lines: [{ lineId: '1', quantity: 1 }], ...REASON },
+        headers: { 'if-match': '"0"' },
+      });
+    const answers = await Promise.all([cancelOne('a'), cancelOne('b')]);
+    assert.equal(answers.map(({ status }) => status).sort(), [200, 412]);
+  }),
+);
 
-commands('of two that want the same revision at once, one is refused', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  const cancelOne = (key: string) =>
-    api.call('POST', `/orders/${orderId}/cancel-lines`, { as: 'customer:ada', key, body: { lines: [{ lineId: '1', quantity: 1 }], ...REASON }, headers: { 'if-match': '"0"' } });
-  const answers = await Promise.all([cancelOne('a'), cancelOne('b')]);
-  assert.equal(answers.map(({ status }) => status).sort(), [200, 412]);
-}));
-
-commands('one key on two calls is two commands', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  for (const name of ['hold', 'release']) assert.is((await api.call('POST', `/orders/${orderId}/${name}`, { as: 'operator', body: REASON, key: 'same' })).status, 200);
-}));
+commands(
+  'one key on two calls is two commands',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    for (const name of ['hold', 'release'])
+      assert.is(
+        (await api.call('POST', `/orders/${orderId}/${name}`, { as: 'operator', body: REASON, key: 'same' }))
+          .status,
+        200,
+      );
+  }),
+);
 commands.run();
 
 const access = suite('who may');
 
 /** A path and a body with which a route gets past roles. */
-const pathOf = (path: string, orderId: string): string => path.replace('/orders/{id}', `/orders/${orderId}`).replace('/customers/{id}', '/customers/ada').replace('{sku}', 'MUG-RED').replace('{id}', 'none');
+const pathOf = (path: string, orderId: string): string =>
+  path
+    .replace('/orders/{id}', `/orders/${orderId}`)
+    .replace('/customers/{id}', '/customers/ada')
+    .replace('{sku}', 'MUG-RED')
+    .replace('{id}', 'none');
 
-access('every route × every role: 401 without a token, 403 for other roles, past that for its own', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  for (const { method, path, roles, bodyKind } of routes) {
-    const address = pathOf(path, orderId);
-    const ask = (as?: string) => api.call(method.toUpperCase(), address, { ...(as === undefined ? {} : { as }), ...(method === 'get' ? {} : { body: {} }) });
-    const nobody = await ask();
-    if (roles === 'anyone') {
-      assert.ok(nobody.status !== 403 && (nobody.status !== 401 || bodyKind === 'raw'), `${method} ${path}`);
-      continue;
+access(
+  'every route × every role: 401 without a token, 403 for other roles, past that for its own',
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    for (const { method, path, roles, bodyKind } of routes) {
+      const address = pathOf(path, orderId);
+      const ask = (as?: string) =>
+        api.call(method.toUpperCase(), address, {
+          ...(as === undefined ? {} : { as }),
+          ...(method === 'get' ? {} : { body: {} }),
+        });
+      const nobody = await ask();
+      if (roles === 'anyone') {
+        assert.ok(
+          nobody.status !== 403 && (nobody.status !== 401 || bodyKind === 'raw'),
+          `${method} ${path}`,
+        );
+        continue;
+      }
+      assert.equal(
+        [nobody.status, nobody.body.code, nobody.headers.get('www-authenticate')],
+        [401, 'missing_token', 'Bearer'],
+        `${method} ${path}`,
+      );
+      for (const role of ['customer', 'operator', 'auditor'] as const) {
+        const answer = await ask(role === 'customer' ? 'customer:ada' : role);
+        if (roles.includes(role))
+          assert.ok(
+            ![401, 403, 404, 500].includes(answer.status) ||
+              ['parked_not_found', 'projection_not_found'].includes(answer.body.code),
+            `${method} ${path} as ${role}: ${answer.text}`,
+          );
+        else
+          assert.equal([answer.status, answer.body.code], [403, 'forbidden'], `${method} ${path} as ${role}`);
+      }
     }
-    assert.equal([nobody.status, nobody.body.code, nobody.headers.get('www-authenticate')], [401, 'missing_token', 'Bearer'], `${method} ${path}`);
-    for (const role of ['customer', 'operator', 'auditor'] as const) {
-      const answer = await ask(role === 'customer' ? 'customer:ada' : role);
-      if (roles.includes(role)) assert.ok(![401, 403, 404, 500].includes(answer.status) || ['parked_not_found', 'projection_not_found'].includes(answer.body.code), `${method} ${path} as ${role}: ${answer.text}`);
-      else assert.equal([answer.status, answer.body.code], [403, 'forbidden'], `${method} ${path} as ${role}`);
-    }
-  }
-}));
+  }),
+);
 
-access('another customer\'s token can do nothing with an order', withApi(async (api) => {
-  const { orderId } = await api.place(MUG);
-  const tail = await api.deps.store.tail();
-  const bodies: Record<string, object> = {
-    cancel: REASON, 'cancel-lines': { lines: [{ lineId: '1', quantity: 1 }], ...REASON }, address: { shippingAddress: NEW_ORDER.shippingAddress },
-    returns: { lines: [{ lineId: '1', quantity: 1 }], ...REASON }, payment: { token: 'tok' },
-  };
-  for (const [name, body] of Object.entries(bodies)) {
-    const answer = await api.call('POST', `/orders/${orderId}/${name}`, { as: 'customer:bob', body });
-    assert.equal([answer.status, answer.body.code], [403, 'not_your_order'], name);
-  }
-  assert.is(await api.deps.store.tail(), tail);
-}));
+access(
+  "another customer's token can do nothing with an order",
+  withApi(async (api) => {
+    const { orderId } = await api.place(MUG);
+    const tail = await api.deps.store.tail();
+    const bodies: Record<string, object> = {
+      cancel: REASON,
+      'cancel-lines': { lines: [{ lineId: '1', quantity: 1 }], ...REASON },
+      address: { shippingAddress: NEW_ORDER.shippingAddress },
+      returns: { lines: [{ lineId: '1', quantity: 1 }], ...REASON },
+      payment: { token: 'tok' },
+    };
+    for (const [name, body] of Object.entries(bodies)) {
+      const answer = await api.call('POST', `/orders/${orderId}/${name}`, { as: 'customer:bob', body });
+      assert.equal([answer.status, answer.body.code], [403, 'not_your_order'], name);
+    }
+    assert.is(await api.deps.store.tail(), tail);
+  }),
+);
 access.run();
 
 const faults = suite('faults');
@@ -148,7 +252,12 @@ const faults = suite('faults');
 faults('a store that is away is 503 with Retry-After, and a bug is 500 that tells nothing', async () => {
   let error: Error = new StoreUnavailable('disk /secret/path is full');
   const api = await startApi((deps) => {
-    const failing = { ...memoryEventStore(), readStream: () => { throw error; } };
+    const failing = {
+      ...memoryEventStore(),
+      readStream: () => {
+        throw error;
+      },
+    };
     return { ...deps, executor: createExecutor({ store: failing, clock: deps.clock }), store: failing };
   });
   try {

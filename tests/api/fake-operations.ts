@@ -4,14 +4,20 @@ import type { Position } from '../../domain/kernel.ts';
 import { BuildRefused } from '../../runtime/rebuild.ts';
 import type { Clock } from '../../ports/system.ts';
 
-export type FakeOperations = Operations & Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
+export type FakeOperations = Operations &
+  Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
 
 export const fakeOperations = (clock: Clock): FakeOperations => {
   const items = new Map<string, ParkedItem>();
   const done: string[] = [];
   const matching = (filter: Readonly<{ consumer?: string; stream?: string; type?: string }>): ParkedItem[] =>
     [...items.values()]
-      .filter(({ consumer, stream, event }) => (filter.consumer ?? consumer) === consumer && (filter.stream ?? stream) === stream && (filter.type ?? event.type) === event.type)
+      .filter(
+        ({ consumer, stream, event }) =>
+          (filter.consumer ?? consumer) === consumer &&
+          (filter.stream ?? stream) === stream &&
+          (filter.type ?? event.type) === event.type,
+      )
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   return {
     items,
@@ -19,37 +25,94 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
     park(id, consumer) {
       const at = clock.now().toISOString();
       items.set(id, {
-        id, consumer, stream: `order-${id}`, error: { message: 'down', stack: '' }, attempts: 3, firstAt: at, lastAt: at, queued: 1,
+        id,
+        consumer,
+        stream: `order-${id}`,
+        error: { message: 'down', stack: '' },
+        attempts: 3,
+        firstAt: at,
+        lastAt: at,
+        queued: 1,
         event: {
-          id: 'e', type: 'OrderPlaced', schema: 1, data: {}, stream: `order-${id}`, revision: 0, position: '1' as Position,
-          meta: { at, recordedAt: at, origin: 'live', actor: { id: 'ada', role: 'customer' }, commandId: 'c', correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) },
+          id: 'e',
+          type: 'OrderPlaced',
+          schema: 1,
+          data: {},
+          stream: `order-${id}`,
+          revision: 0,
+          position: '1' as Position,
+          meta: {
+            at,
+            recordedAt: at,
+            origin: 'live',
+            actor: { id: 'ada', role: 'customer' },
+            commandId: 'c',
+            correlationId: 'c',
+            causationId: 'c',
+            previousHash: '0'.repeat(64),
+          },
         },
       });
     },
     consumers: async () => [
-      { name: 'payment', state: 'running', lag: { events: 2, seconds: 0.5 }, heartbeatAt: null, inFlight: 1, retrying: 0, parked: items.size, breaker: 'closed', oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() } },
+      {
+        name: 'payment',
+        state: 'running',
+        lag: { events: 2, seconds: 0.5 },
+        heartbeatAt: null,
+        inFlight: 1,
+        retrying: 0,
+        parked: items.size,
+        breaker: 'closed',
+        oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() },
+      },
     ],
     views: {
-      list: async () => [{ name: 'order-status', view: 'order-status@1+1', previous: null, state: 'running', position: null, lag: { events: 0, seconds: 0 } }],
+      list: async () => [
+        {
+          name: 'order-status',
+          view: 'order-status@1+1',
+          previous: null,
+          state: 'running',
+          position: null,
+          lag: { events: 0, seconds: 0 },
+        },
+      ],
       async rebuild(name, actor) {
         done.push(`rebuild ${name} by ${actor.id}`);
-        return name === 'order-status' ? { view: 'order-status@1+2', state: 'building', position: null, share: 0, eventsPerSecond: null, secondsLeft: null } : undefined;
+        return name === 'order-status'
+          ? {
+              view: 'order-status@1+2',
+              state: 'building',
+              position: null,
+              share: 0,
+              eventsPerSecond: null,
+              secondsLeft: null,
+            }
+          : undefined;
       },
       async activate(name, actor) {
         done.push(`activate ${name} by ${actor.id}`);
         if (name === 'catalogue') throw new BuildRefused('no_build', 'There is no build.');
-        return name === 'order-status' ? { name, view: 'order-status@1+2', previous: 'order-status@1+1' } : undefined;
+        return name === 'order-status'
+          ? { name, view: 'order-status@1+2', previous: 'order-status@1+1' }
+          : undefined;
       },
       async rollBack(name, actor) {
         done.push(`roll back ${name} by ${actor.id}`);
         if (name === 'catalogue') throw new BuildRefused('version_gone', 'Its code is gone.');
-        return name === 'order-status' ? { name, view: 'order-status@1+1', previous: 'order-status@1+2' } : undefined;
+        return name === 'order-status'
+          ? { name, view: 'order-status@1+1', previous: 'order-status@1+2' }
+          : undefined;
       },
     },
     parked: {
       async find(filter, { after, limit }) {
         const left = matching(filter).filter(({ id }) => after === undefined || id > after);
-        return { items: left.slice(0, limit), next: left.length > limit ? (left[limit - 1]?.id ?? null) : null };
+        return {
+          items: left.slice(0, limit),
+          next: left.length > limit ? (left[limit - 1]?.id ?? null) : null,
+        };
       },
       get: async (id) => items.get(id),
       async retry(id, actor) {

@@ -1,4 +1,7 @@
-/** The API over real HTTP on memory adapters, with views that follow the store. Every answer is checked against its route's declaration. */
+/**
+ * The API over real HTTP on memory adapters, with views that follow the store. Every answer is checked
+ * against its route's declaration.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -62,7 +65,10 @@ export type Harness = Readonly<{
   /** Lists `sku` and puts units on hand. */
   product(sku: string, name: string, amountMinor: number, units?: number): Promise<void>;
   /** Places an order of customer `ada` (or another) and answers its body. */
-  place(lines: readonly Readonly<{ sku: string; quantity: number }>[], options?: Readonly<{ customer?: string; key?: string }>): Promise<any>;
+  place(
+    lines: readonly Readonly<{ sku: string; quantity: number }>[],
+    options?: Readonly<{ customer?: string; key?: string }>,
+  ): Promise<any>;
   /** What the consumers would do. */
   command(orderId: string, command: OrderCommand): Promise<void>;
   /** Stock reserved and payment authorized. */
@@ -78,19 +84,46 @@ export const PAYMENT_SECRET = 'payment-secret-of-the-tests';
 export const NEW_ORDER = {
   lines: [{ sku: 'MUG-RED', quantity: 2 }],
   contact: { name: 'Ada Lovelace', email: 'ada@example.org', phone: '+44 20 7946 0000' },
-  shippingAddress: { name: 'Ada Lovelace', line1: '12 St James\'s Square', city: 'London', postcode: 'SW1Y 4JH', country: 'GB' },
+  shippingAddress: {
+    name: 'Ada Lovelace',
+    line1: "12 St James's Square",
+    city: 'London',
+    postcode: 'SW1Y 4JH',
+    country: 'GB',
+  },
   payment: { method: 'card', token: 'tok_good' },
 } as const;
 
-const patterns = routes.map((route) => ({ route, pattern: new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`) }));
+const patterns = routes.map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`),
+}));
 const routeOf = (method: string, path: string) => {
   const [plain = ''] = path.split('?');
-  return patterns.find(({ route, pattern }) => route.method.toUpperCase() === method && pattern.test(plain))?.route;
+  return patterns.find(({ route, pattern }) => route.method.toUpperCase() === method && pattern.test(plain))
+    ?.route;
 };
 /** Codes that any route may answer with. */
-const ANYWHERE = ['missing_token', 'invalid_token', 'forbidden', 'missing_idempotency_key', 'invalid_idempotency_key', 'malformed_json', 'body_too_large', 'unsupported_media_type', 'invalid_request', 'bad_request', 'unavailable', 'internal_error'];
+const ANYWHERE = [
+  'missing_token',
+  'invalid_token',
+  'forbidden',
+  'missing_idempotency_key',
+  'invalid_idempotency_key',
+  'malformed_json',
+  'body_too_large',
+  'unsupported_media_type',
+  'invalid_request',
+  'bad_request',
+  'unavailable',
+  'internal_error',
+];
 
-const checkDeclared = (method: string, path: string, { status, text, headers }: Omit<Answered, 'body'>): void => {
+const checkDeclared = (
+  method: string,
+  path: string,
+  { status, text, headers }: Omit<Answered, 'body'>,
+): void => {
   const route = routeOf(method, path);
   const what = `${method} ${path} ${status} ${text.slice(0, 300)}`;
   if (status >= 400) {
@@ -98,7 +131,11 @@ const checkDeclared = (method: string, path: string, { status, text, headers }: 
     const problem = Problem.parse(JSON.parse(text));
     assert.is(problem.status, status, what);
     assert.is(statusOfProblem(problem.code), status, what);
-    if (route) assert.ok([...ANYWHERE, ...(route.problems ?? [])].some((code) => code === problem.code), `undeclared problem: ${what}`);
+    if (route)
+      assert.ok(
+        [...ANYWHERE, ...(route.problems ?? [])].some((code) => code === problem.code),
+        `undeclared problem: ${what}`,
+      );
     return;
   }
   const declared = route?.responses[status];
@@ -111,11 +148,21 @@ const TIME_ZONE = 'Europe/London';
 const rules = { taxRate: 0.2, shippingFlatMinor: 495, shippingFreeFromMinor: 5_000 };
 
 /** `change`: deps to replace, for faults. `limits`: of live streams. Close it, or the test hangs. */
-export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => deps, limits: Readonly<{ streams?: number; streamsPerClient?: number }> = {}): Promise<Harness> => {
+export const startApi = async (
+  change: (deps: ApiDeps) => ApiDeps = (deps) => deps,
+  limits: Readonly<{ streams?: number; streamsPerClient?: number }> = {},
+): Promise<Harness> => {
   let aheadMs = 0;
-  const clock: Clock = { now: () => new Date(systemClock.now().getTime() + aheadMs), sleep: systemClock.sleep };
+  const clock: Clock = {
+    now: () => new Date(systemClock.now().getTime() + aheadMs),
+    sleep: systemClock.sleep,
+  };
   const logged: Readonly<Record<string, unknown>>[] = [];
-  const log: Log = { info: () => undefined, warn: () => undefined, error: (fields) => void logged.push(fields) };
+  const log: Log = {
+    info: () => undefined,
+    warn: () => undefined,
+    error: (fields) => void logged.push(fields),
+  };
   const [store, reads, vault] = [memoryEventStore(), memoryReadStore(), memoryVault()];
   const executor = createExecutor({ store, clock, log });
   const prices = await followPrices(store, executor, log);
@@ -124,8 +171,25 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
   const live = createLive({ reads, orderStatus: status, clock, ...limits });
   const auth = devAuthentication({ secret: new Uint8Array(32).fill(7), clock });
   const deps = change({
-    store, executor, vault, clock, randomness: systemRandomness, log, prices, auth, operations,
-    checkout: createCheckout({ store, executor, vault, prices, clock, rules, currency: 'GBP', expiryMs: 1_800_000 }),
+    store,
+    executor,
+    vault,
+    clock,
+    randomness: systemRandomness,
+    log,
+    prices,
+    auth,
+    operations,
+    checkout: createCheckout({
+      store,
+      executor,
+      vault,
+      prices,
+      clock,
+      rules,
+      currency: 'GBP',
+      expiryMs: 1_800_000,
+    }),
     orderStatus: status,
     catalogue: viewReader(reads, catalogue, clock),
     stockLevels: viewReader(reads, stockLevels, clock),
@@ -133,12 +197,14 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
     auditLog: viewReader(reads, auditLog, clock),
     sales: viewReader(reads, sales({ timeZone: TIME_ZONE }), clock),
     operationsView: viewReader(reads, operationsView({ timeZone: TIME_ZONE }), clock),
-    live, timeZone: TIME_ZONE,
+    live,
+    timeZone: TIME_ZONE,
     webhooks: { warehouseSecret: WAREHOUSE_SECRET, paymentSecret: PAYMENT_SECRET },
     ready: async () => ({ ok: true }),
     currency: 'GBP',
   });
-  const follow = () => projectionsOf(TIME_ZONE).map((projection) => runProjection({ store, reads, clock, log }, projection));
+  const follow = () =>
+    projectionsOf(TIME_ZONE).map((projection) => runProjection({ store, reads, clock, log }, projection));
   let views = follow();
 
   const server = createServer(createApi(deps));
@@ -148,13 +214,20 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
   const tokens = new Map<string, string>();
   const token = async (as: string): Promise<string> => {
     const [role = '', customerId] = as.split(':');
-    const made = tokens.get(as) ?? (await auth.session({ role: role as TokenRole, ...(customerId === undefined ? {} : { customerId }) }));
+    const made =
+      tokens.get(as) ??
+      (await auth.session({ role: role as TokenRole, ...(customerId === undefined ? {} : { customerId }) }));
     tokens.set(as, made);
     return made;
   };
-  const call: Harness['call'] = async (method, path, { as, token: given, key, body, raw, headers = {} } = {}) => {
+  const call: Harness['call'] = async (
+    method,
+    path,
+    { as, token: given, key, body, raw, headers = {} } = {},
+  ) => {
     const bearer = given ?? (as === undefined ? undefined : await token(as));
-    const wanted = key === undefined && routeOf(method, path)?.idempotent ? systemRandomness.uuid() : (key ?? undefined);
+    const wanted =
+      key === undefined && routeOf(method, path)?.idempotent ? systemRandomness.uuid() : (key ?? undefined);
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await fetch(url + path, {
       method,
@@ -169,9 +242,19 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
     // A stream has no end to read to: that it began is the answer.
     const endless = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
     if (endless) await response.body?.cancel();
-    const answer = { status: response.status, headers: response.headers, text: endless ? '' : await response.text() };
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      text: endless ? '' : await response.text(),
+    };
     if (method !== 'HEAD') checkDeclared(method, path, answer);
-    return { ...answer, body: answer.text === '' || answer.headers.get('content-type')?.includes('ndjson') ? undefined : JSON.parse(answer.text) };
+    return {
+      ...answer,
+      body:
+        answer.text === '' || answer.headers.get('content-type')?.includes('ndjson')
+          ? undefined
+          : JSON.parse(answer.text),
+    };
   };
   const ok = async (method: string, path: string, options: Call): Promise<any> => {
     const { status, text, body } = await call(method, path, options);
@@ -179,42 +262,93 @@ export const startApi = async (change: (deps: ApiDeps) => ApiDeps = (deps) => de
     return body;
   };
   const command: Harness['command'] = async (orderId, given) => {
-    const done = await executor.execute(orders, orderStream(orderId), given, { commandId: systemRandomness.uuid(), actor: { id: 'tests', role: 'system' } });
+    const done = await executor.execute(orders, orderStream(orderId), given, {
+      commandId: systemRandomness.uuid(),
+      actor: { id: 'tests', role: 'system' },
+    });
     assert.ok(done.ok, done.ok ? '' : done.reason.sentence);
   };
   const stateOf = async (orderId: string) => (await executor.load(orders, orderStream(orderId))).state;
 
   return {
-    url, deps, operations, logged, token, call, command,
+    url,
+    deps,
+    operations,
+    logged,
+    token,
+    call,
+    command,
     moveOn: (ms) => void (aheadMs += ms),
-    settled: () => until('the views to follow the store', async () => {
-      const tail = await store.tail();
-      return views.every((view) => {
-        const { state, position } = view.status();
-        return state === 'running' && (tail === undefined || (position !== undefined && position >= tail));
-      });
-    }),
+    settled: () =>
+      until('the views to follow the store', async () => {
+        const tail = await store.tail();
+        return views.every((view) => {
+          const { state, position } = view.status();
+          return state === 'running' && (tail === undefined || (position !== undefined && position >= tail));
+        });
+      }),
     async pauseViews() {
       await Promise.all(views.map((view) => view.close()));
     },
     resumeViews: () => void (views = follow()),
     async product(sku, name, amountMinor, units = 100) {
-      await ok('PUT', `/catalogue/${sku}`, { as: 'operator', body: { name, price: { amountMinor, currency: 'GBP' } } });
+      await ok('PUT', `/catalogue/${sku}`, {
+        as: 'operator',
+        body: { name, price: { amountMinor, currency: 'GBP' } },
+      });
       if (units > 0) await ok('POST', `/stock/${sku}/receive`, { as: 'operator', body: { quantity: units } });
     },
-    place: (lines, { customer = 'ada', key } = {}) => ok('POST', '/orders', { as: `customer:${customer}`, ...(key === undefined ? {} : { key }), body: { ...NEW_ORDER, lines } }),
+    place: (lines, { customer = 'ada', key } = {}) =>
+      ok('POST', '/orders', {
+        as: `customer:${customer}`,
+        ...(key === undefined ? {} : { key }),
+        body: { ...NEW_ORDER, lines },
+      }),
     async confirm(orderId) {
       const state = await stateOf(orderId);
-      await command(orderId, { type: 'RecordStock', data: { lines: state.lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })) } });
-      await command(orderId, { type: 'RecordAuthorization', data: { attempt: 1, authorizationId: 'auth-1', amountMinor: state.totals.totalMinor } });
+      await command(orderId, {
+        type: 'RecordStock',
+        data: {
+          lines: state.lines.map(({ lineId, ordered }) => ({
+            lineId,
+            reserved: ordered,
+            backordered: 0,
+            short: 0,
+          })),
+        },
+      });
+      await command(orderId, {
+        type: 'RecordAuthorization',
+        data: { attempt: 1, authorizationId: 'auth-1', amountMinor: state.totals.totalMinor },
+      });
     },
     async ship(orderId) {
       await command(orderId, { type: 'RequestShipment', data: {} });
-      const { shipments: [shipment], lines } = await stateOf(orderId);
+      const {
+        shipments: [shipment],
+        lines,
+      } = await stateOf(orderId);
       const shipmentId = shipment?.shipmentId ?? '';
-      await command(orderId, { type: 'RecordDispatch', data: { shipmentId, parcelId: 'p1', lines: lines.map(({ lineId, reserved }) => ({ lineId, quantity: reserved })) } });
-      const { parcels: [parcel] } = await stateOf(orderId);
-      await command(orderId, { type: 'RecordCapture', data: { captureId: 'capture-1', authorizationId: 'auth-1', parcelId: 'p1', amountMinor: parcel?.amountMinor ?? 0 } });
+      await command(orderId, {
+        type: 'RecordDispatch',
+        data: {
+          shipmentId,
+          parcelId: 'p1',
+          lines: lines.map(({ lineId, reserved }) => ({ lineId, quantity: reserved })),
+        },
+      });
+      const {
+        parcels: [parcel],
+      } = await stateOf(orderId);
+      await command(orderId, {
+        type: 'RecordCapture',
+        data: {
+          captureId: 'capture-1',
+          authorizationId: 'auth-1',
+          parcelId: 'p1',
+          amountMinor: parcel?.amountMinor ?? 0,
+        },
+      });
       return shipmentId;
     },
     async close() {

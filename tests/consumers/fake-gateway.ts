@@ -1,4 +1,7 @@
-/** A payment provider in memory that keeps to its port: one result a key. A test says which calls break, before or after acting. */
+/**
+ * A payment provider in memory that keeps to its port: one result a key. A test says which calls break,
+ * before or after acting.
+ */
 import type { Authorization, Capture, PaymentGateway, Refund, Void } from '../../ports/payment-gateway.ts';
 
 type Result = Authorization | Capture | Void | Refund;
@@ -27,7 +30,7 @@ export const fakeGateway = (): FakeGateway => {
     broken = undefined;
     if (breaks?.when === 'before') throw breaks.error;
     const known = results.get(key) as R | undefined;
-    const result = known ?? ((answer as R | undefined) ?? success);
+    const result = known ?? (answer as R | undefined) ?? success;
     if (!known) {
       results.set(key, result);
       if (result === success) acts.push(`${kind} ${key}`);
@@ -37,10 +40,17 @@ export const fakeGateway = (): FakeGateway => {
     return result;
   };
   return {
-    calls, acts,
+    calls,
+    acts,
     breakNext: (next) => void (broken = next),
     answerNext: (result) => void (answer = result),
-    authorize: ({ key, amountMinor }) => call<Authorization>('authorize', key, { outcome: 'authorized', authorizationId: `auth-${key}`, amountMinor, expiresAt: '2030-01-08T00:00:00.000Z' }),
+    authorize: ({ key, amountMinor }) =>
+      call<Authorization>('authorize', key, {
+        outcome: 'authorized',
+        authorizationId: `auth-${key}`,
+        amountMinor,
+        expiresAt: '2030-01-08T00:00:00.000Z',
+      }),
     async abandon({ key }) {
       calls.push(`abandon ${key}`);
       const known = results.get(key);
@@ -48,8 +58,10 @@ export const fakeGateway = (): FakeGateway => {
       if (!known) results.set(key, { outcome: 'declined', code: 'abandoned', sentence: 'It was given up.' });
       return { outcome: 'abandoned' };
     },
-    capture: ({ key, amountMinor }) => call<Capture>('capture', key, { outcome: 'captured', captureId: `cap-${key}`, amountMinor }),
+    capture: ({ key, amountMinor }) =>
+      call<Capture>('capture', key, { outcome: 'captured', captureId: `cap-${key}`, amountMinor }),
     void: ({ key }) => call<Void>('void', key, { outcome: 'voided' }),
-    refund: ({ key, amountMinor }) => call<Refund>('refund', key, { outcome: 'refunded', gatewayRefundId: `re-${key}`, amountMinor }),
+    refund: ({ key, amountMinor }) =>
+      call<Refund>('refund', key, { outcome: 'refunded', gatewayRefundId: `re-${key}`, amountMinor }),
   };
 };

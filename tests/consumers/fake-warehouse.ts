@@ -12,10 +12,16 @@ export type FakeWarehouse = Warehouse & {
 
 export const fakeWarehouse = (): FakeWarehouse => {
   const fake: FakeWarehouse = {
-    requests: [], cancellations: [], returns: [], refuses: undefined, tooLate: false,
+    requests: [],
+    cancellations: [],
+    returns: [],
+    refuses: undefined,
+    tooLate: false,
     async requestShipment({ shipmentId, lines, address }) {
       fake.requests.push({ shipmentId, lines, address });
-      return fake.refuses === undefined ? { outcome: 'accepted' } : { outcome: 'refused', reason: fake.refuses };
+      return fake.refuses === undefined
+        ? { outcome: 'accepted' }
+        : { outcome: 'refused', reason: fake.refuses };
     },
     async cancelShipment({ shipmentId }) {
       fake.cancellations.push(shipmentId);

@@ -10,25 +10,42 @@ import { worldOf } from './world.ts';
 const test = suite('inventory consumer');
 
 /** The usual order (3 mugs, 2 lamps) in a shop with so many of each. */
-const shopWith = async (mugs: number, lamps: number, onShortage: 'cancelOrder' | 'cancelLines' | 'backorder' = 'cancelOrder') => {
+const shopWith = async (
+  mugs: number,
+  lamps: number,
+  onShortage: 'cancelOrder' | 'cancelLines' | 'backorder' = 'cancelOrder',
+) => {
   const world = worldOf(inventory);
-  for (const [sku, quantity] of [['MUG', mugs], ['LAMP', lamps]] as const) if (quantity > 0) await world.stockCommand(sku, { type: 'ReceiveGoods', data: { quantity } });
+  for (const [sku, quantity] of [
+    ['MUG', mugs],
+    ['LAMP', lamps],
+  ] as const)
+    if (quantity > 0) await world.stockCommand(sku, { type: 'ReceiveGoods', data: { quantity } });
   await world.place({ onShortage });
   return world;
 };
 const levels = async (world: Awaited<ReturnType<typeof shopWith>>): Promise<unknown> =>
-  Promise.all(['MUG', 'LAMP'].map(async (sku) => {
-    const { onHand, reserved, backordered } = await world.stock(sku);
-    return [onHand, reserved, backordered];
-  }));
-const thrownBy = (work: Promise<unknown>): Promise<any> => work.then(() => assert.unreachable('nothing was thrown'), (error: unknown) => error);
+  Promise.all(
+    ['MUG', 'LAMP'].map(async (sku) => {
+      const { onHand, reserved, backordered } = await world.stock(sku);
+      return [onHand, reserved, backordered];
+    }),
+  );
+const thrownBy = (work: Promise<unknown>): Promise<any> =>
+  work.then(
+    () => assert.unreachable('nothing was thrown'),
+    (error: unknown) => error,
+  );
 const placed = (world: Awaited<ReturnType<typeof shopWith>>) => world.last('OrderPlaced');
 
 test('stock is set aside once, however often the event comes', async () => {
   const world = await shopWith(10, 10);
   await world.handle(await placed(world));
   await world.handle(await placed(world));
-  assert.equal(await levels(world), [[10, 3, 0], [10, 2, 0]]);
+  assert.equal(await levels(world), [
+    [10, 3, 0],
+    [10, 2, 0],
+  ]);
   assert.equal(await world.types(), ['OrderPlaced', 'StockReserved']);
 });
 
@@ -36,9 +53,15 @@ test('reserved and not on record, for the store broke: done again, set aside onc
   const world = await shopWith(10, 10);
   world.breakNextCommand(new StoreUnavailable('full'));
   assert.is((await thrownBy(world.handle(await placed(world)))).name, 'StoreUnavailable');
-  assert.equal(await levels(world), [[10, 3, 0], [10, 2, 0]]);
+  assert.equal(await levels(world), [
+    [10, 3, 0],
+    [10, 2, 0],
+  ]);
   await world.handle(await placed(world));
-  assert.equal(await levels(world), [[10, 3, 0], [10, 2, 0]]);
+  assert.equal(await levels(world), [
+    [10, 3, 0],
+    [10, 2, 0],
+  ]);
   assert.equal(await world.types(), ['OrderPlaced', 'StockReserved']);
 });
 
@@ -49,25 +72,52 @@ test('reserved and not on record, and meanwhile cancelled: given back', async ()
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
   await world.handle(await placed(world));
   await world.handle(await world.last('OrderCancelled'));
-  assert.equal(await levels(world), [[10, 0, 0], [10, 0, 0]]);
-  assert.equal((await world.types()).filter((type) => type.startsWith('Stock')), ['StockReleased']);
+  assert.equal(await levels(world), [
+    [10, 0, 0],
+    [10, 0, 0],
+  ]);
+  assert.equal(
+    (await world.types()).filter((type) => type.startsWith('Stock')),
+    ['StockReleased'],
+  );
 });
 
 test('short, by each policy', async () => {
   const none = await shopWith(10, 1);
   await none.handle(await placed(none));
-  assert.equal(await levels(none), [[10, 0, 0], [1, 0, 0]]);
+  assert.equal(await levels(none), [
+    [10, 0, 0],
+    [1, 0, 0],
+  ]);
   assert.is((await none.state()).cancelled?.reason, 'out_of_stock');
 
   const part = await shopWith(10, 1, 'cancelLines');
   await part.handle(await placed(part));
-  assert.equal(await levels(part), [[10, 3, 0], [1, 1, 0]]);
-  assert.equal((await part.state()).lines.map(({ reserved, cancelled }) => [reserved, cancelled]), [[3, 0], [1, 1]]);
+  assert.equal(await levels(part), [
+    [10, 3, 0],
+    [1, 1, 0],
+  ]);
+  assert.equal(
+    (await part.state()).lines.map(({ reserved, cancelled }) => [reserved, cancelled]),
+    [
+      [3, 0],
+      [1, 1],
+    ],
+  );
 
   const wait = await shopWith(10, 1, 'backorder');
   await wait.handle(await placed(wait));
-  assert.equal(await levels(wait), [[10, 3, 0], [1, 1, 1]]);
-  assert.equal((await wait.state()).lines.map(({ reserved, backordered }) => [reserved, backordered]), [[3, 0], [1, 1]]);
+  assert.equal(await levels(wait), [
+    [10, 3, 0],
+    [1, 1, 1],
+  ]);
+  assert.equal(
+    (await wait.state()).lines.map(({ reserved, backordered }) => [reserved, backordered]),
+    [
+      [3, 0],
+      [1, 1],
+    ],
+  );
 });
 
 test('a back-order that is filled is told to the order once', async () => {
@@ -77,7 +127,13 @@ test('a back-order that is filled is told to the order once', async () => {
   const filled = await world.last('BackorderFilled', stockStream('LAMP'));
   await world.handle(filled);
   await world.handle(filled);
-  assert.equal((await world.state()).lines.map(({ reserved, backordered }) => [reserved, backordered]), [[3, 0], [2, 0]]);
+  assert.equal(
+    (await world.state()).lines.map(({ reserved, backordered }) => [reserved, backordered]),
+    [
+      [3, 0],
+      [2, 0],
+    ],
+  );
   assert.equal((await world.types()).filter((type) => type === 'StockReserved').length, 2);
 });
 
@@ -88,19 +144,40 @@ test('filled before the order heard that it waits: comes again, and is right the
   await world.stockCommand('LAMP', { type: 'ReceiveGoods', data: { quantity: 5 } });
   const filled = await world.last('BackorderFilled', stockStream('LAMP'));
   const error = await thrownBy(world.handle(filled));
-  assert.is(world.consumer.onFailure({ event: filled, error, attempt: 1, sinceFirstMs: 0, fraction: 0.5 }).do, 'retry');
+  assert.is(
+    world.consumer.onFailure({ event: filled, error, attempt: 1, sinceFirstMs: 0, fraction: 0.5 }).do,
+    'retry',
+  );
   await world.handle(await placed(world));
   // As the stock had it when it answered: the filling is still to be told.
-  assert.equal((await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]), [[3, 0, 3], [1, 1, 2]]);
+  assert.equal(
+    (await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]),
+    [
+      [3, 0, 3],
+      [1, 1, 2],
+    ],
+  );
   await world.handle(filled);
-  assert.equal((await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]), [[3, 0, 3], [2, 0, 2]]);
-  assert.equal(await levels(world), [[10, 3, 0], [6, 2, 0]]);
+  assert.equal(
+    (await world.state()).lines.map(({ reserved, backordered, held }) => [reserved, backordered, held]),
+    [
+      [3, 0, 3],
+      [2, 0, 2],
+    ],
+  );
+  assert.equal(await levels(world), [
+    [10, 3, 0],
+    [6, 2, 0],
+  ]);
 });
 
 test('filled for an order that is cancelled: given back, and the next in line has it', async () => {
   const world = await shopWith(10, 1, 'backorder');
   await world.handle(await placed(world));
-  await world.stockCommand('LAMP', { type: 'ReserveUnits', data: { reservationId: 'other/1', quantity: 1, onShortage: 'backorder' } });
+  await world.stockCommand('LAMP', {
+    type: 'ReserveUnits',
+    data: { reservationId: 'other/1', quantity: 1, onShortage: 'backorder' },
+  });
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
   await world.stockCommand('LAMP', { type: 'ReceiveGoods', data: { quantity: 1 } });
   await world.handle(await world.last('BackorderFilled', stockStream('LAMP')));
@@ -113,11 +190,17 @@ test('filled for an order that is cancelled: given back, and the next in line ha
 test('lines that are cancelled go back, the others stay', async () => {
   const world = await shopWith(10, 10);
   await world.handle(await placed(world));
-  await world.command({ type: 'CancelLines', data: { lines: [{ lineId: '1', quantity: 2 }], reason: 'too many' } });
+  await world.command({
+    type: 'CancelLines',
+    data: { lines: [{ lineId: '1', quantity: 2 }], reason: 'too many' },
+  });
   const cancelled = await world.last('LinesCancelled');
   await world.handle(cancelled);
   await world.handle(cancelled);
-  assert.equal(await levels(world), [[10, 1, 0], [10, 2, 0]]);
+  assert.equal(await levels(world), [
+    [10, 1, 0],
+    [10, 2, 0],
+  ]);
 });
 
 /** Reserved, paid and packed. */
@@ -133,24 +216,52 @@ test('what leaves is off the shelf once; what comes back is on it once', async (
   const world = await packed();
   await world.command(message<OrderCommand>(dispatch('P', { 1: 3, 2: 2 })));
   for (let times = 0; times < 2; times++) await world.handle(await world.last('ShipmentDispatched'));
-  assert.equal(await levels(world), [[7, 0, 0], [8, 0, 0]]);
-  await world.command({ type: 'RecordReturnReceived', data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], restock: true } });
+  assert.equal(await levels(world), [
+    [7, 0, 0],
+    [8, 0, 0],
+  ]);
+  await world.command({
+    type: 'RecordReturnReceived',
+    data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], restock: true },
+  });
   for (let times = 0; times < 2; times++) await world.handle(await world.last('ReturnReceived'));
-  assert.equal(await levels(world), [[8, 0, 0], [8, 0, 0]]);
-  await world.command({ type: 'RecordReturnReceived', data: { returnId: 's', lines: [{ lineId: '1', quantity: 1 }], restock: false } });
+  assert.equal(await levels(world), [
+    [8, 0, 0],
+    [8, 0, 0],
+  ]);
+  await world.command({
+    type: 'RecordReturnReceived',
+    data: { returnId: 's', lines: [{ lineId: '1', quantity: 1 }], restock: false },
+  });
   await world.handle(await world.last('ReturnReceived'));
-  assert.equal(await levels(world), [[8, 0, 0], [8, 0, 0]], 'a broken one is not');
+  assert.equal(
+    await levels(world),
+    [
+      [8, 0, 0],
+      [8, 0, 0],
+    ],
+    'a broken one is not',
+  );
 });
 
 test('it left although it was cancelled and its stock given back: the count says so, once', async () => {
   const world = await packed();
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
-  await world.command({ type: 'RecordShipmentFailure', data: { shipmentId: `${ORDER_ID}-1`, reason: 'cancelled' } });
+  await world.command({
+    type: 'RecordShipmentFailure',
+    data: { shipmentId: `${ORDER_ID}-1`, reason: 'cancelled' },
+  });
   await world.handle(await world.last('OrderCancelled'));
-  assert.equal(await levels(world), [[10, 0, 0], [10, 0, 0]]);
+  assert.equal(await levels(world), [
+    [10, 0, 0],
+    [10, 0, 0],
+  ]);
   await world.command(message<OrderCommand>(dispatch('P', { 1: 3 })));
   for (let times = 0; times < 2; times++) await world.handle(await world.last('ShipmentDispatched'));
-  assert.equal(await levels(world), [[7, 0, 0], [10, 0, 0]]);
+  assert.equal(await levels(world), [
+    [7, 0, 0],
+    [10, 0, 0],
+  ]);
 });
 
 test('700 lines are reserved a few at a time, and all given back when one is short', async () => {
@@ -166,8 +277,15 @@ test('700 lines are reserved a few at a time, and all given back when one is sho
       },
     }),
   );
-  const lines = Array.from({ length: 700 }, (_, index) => ({ lineId: String(index + 1), sku: `S-${index}`, name: 'S', quantity: 2, unitPriceMinor: 100 }));
-  for (const { sku } of lines) await world.stockCommand(sku, { type: 'ReceiveGoods', data: { quantity: sku === 'S-699' ? 1 : 2 } });
+  const lines = Array.from({ length: 700 }, (_, index) => ({
+    lineId: String(index + 1),
+    sku: `S-${index}`,
+    name: 'S',
+    quantity: 2,
+    unitPriceMinor: 100,
+  }));
+  for (const { sku } of lines)
+    await world.stockCommand(sku, { type: 'ReceiveGoods', data: { quantity: sku === 'S-699' ? 1 : 2 } });
   await world.place({ lines });
   await world.handle(await world.last('OrderPlaced'));
   assert.ok(most > 1 && most <= 16, `${most} at once`);

@@ -29,7 +29,12 @@ const authorized = async () => {
 const requested = async () => {
   const world = await authorized();
   const { lines } = await world.state();
-  await world.command({ type: 'RecordStock', data: { lines: lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })) } });
+  await world.command({
+    type: 'RecordStock',
+    data: {
+      lines: lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })),
+    },
+  });
   await world.command({ type: 'RequestShipment', data: {} });
   return world;
 };
@@ -40,8 +45,13 @@ test('an order is authorized once, however often its event comes', async () => {
   await world.handle(await world.last('PaymentAuthorized'));
   assert.equal(world.gateway.calls, [AUTHORIZE]);
   assert.equal(await world.types(), ['OrderPlaced', 'PaymentAuthorized']);
-  const { payment: { authorizations } } = await world.state();
-  assert.equal(authorizations.map(({ authorizationId, amountMinor }) => [authorizationId, amountMinor]), [[AUTHORIZATION, 8_500]]);
+  const {
+    payment: { authorizations },
+  } = await world.state();
+  assert.equal(
+    authorizations.map(({ authorizationId, amountMinor }) => [authorizationId, amountMinor]),
+    [[AUTHORIZATION, 8_500]],
+  );
 });
 
 for (const when of ['before', 'after'] as const)
@@ -51,7 +61,10 @@ for (const when of ['before', 'after'] as const)
     const placed = await world.last('OrderPlaced');
     world.gateway.breakNext({ when, error: unknown() });
     const error = await thrownBy(world.handle(placed));
-    assert.equal(world.consumer.onFailure({ event: placed, error, attempt: 1, sinceFirstMs: 0, fraction: 0.5 }), { do: 'retry', afterMs: 50 });
+    assert.equal(
+      world.consumer.onFailure({ event: placed, error, attempt: 1, sinceFirstMs: 0, fraction: 0.5 }),
+      { do: 'retry', afterMs: 50 },
+    );
     await world.handle(placed);
     assert.equal(world.gateway.calls, [AUTHORIZE, AUTHORIZE]);
     assert.equal(world.gateway.acts, [AUTHORIZE]);
@@ -68,7 +81,10 @@ test('what the provider did and the store could not take is asked for again unde
   const capture = `capture ${ORDER_ID}:capture:P:${AUTHORIZATION}`;
   assert.equal(world.gateway.calls.slice(1), [capture, capture]);
   assert.equal(world.gateway.acts, [AUTHORIZE, capture]);
-  assert.equal((await world.state()).captures.map(({ amountMinor }) => amountMinor), [8_500]);
+  assert.equal(
+    (await world.state()).captures.map(({ amountMinor }) => amountMinor),
+    [8_500],
+  );
 });
 
 test('cancelled while it is not known whether the payment was authorized: it was, and is given back', async () => {
@@ -80,7 +96,10 @@ test('cancelled while it is not known whether the payment was authorized: it was
   // The one that failed is tried again first: its stream is in order.
   await world.handle(await world.last('OrderPlaced'));
   await world.handle(await world.last('OrderCancelled'));
-  assert.equal(world.gateway.calls.slice(1), [`abandon ${ORDER_ID}:authorize:1`, `void ${ORDER_ID}:void:${AUTHORIZATION}`]);
+  assert.equal(world.gateway.calls.slice(1), [
+    `abandon ${ORDER_ID}:authorize:1`,
+    `void ${ORDER_ID}:void:${AUTHORIZATION}`,
+  ]);
   assert.equal(await world.types(), ['OrderPlaced', 'OrderCancelled', 'PaymentAuthorized', 'PaymentVoided']);
 });
 
@@ -94,7 +113,12 @@ test('cancelled while it is not known whether the payment was authorized: it was
   await world.handle(await world.last('OrderCancelled'));
   assert.equal(await world.types(), ['OrderPlaced', 'OrderCancelled', 'PaymentVoided']);
   assert.equal(world.gateway.acts, []);
-  const late = await world.gateway.authorize({ key: `${ORDER_ID}:authorize:1`, orderId: ORDER_ID, amountMinor: 8_500, currency: 'GBP' });
+  const late = await world.gateway.authorize({
+    key: `${ORDER_ID}:authorize:1`,
+    orderId: ORDER_ID,
+    amountMinor: 8_500,
+    currency: 'GBP',
+  });
   assert.is(late.outcome, 'declined', 'the call that was under way arrives in vain');
 });
 
@@ -102,7 +126,10 @@ test('an authorization that comes after the cancellation is voided', async () =>
   const world = worldOf(payment);
   await world.place();
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
-  await world.command({ type: 'RecordAuthorization', data: { attempt: 1, authorizationId: 'late', amountMinor: 8_500 } });
+  await world.command({
+    type: 'RecordAuthorization',
+    data: { attempt: 1, authorizationId: 'late', amountMinor: 8_500 },
+  });
   await world.handle(await world.last('PaymentAuthorized'));
   assert.equal(world.gateway.calls, [`void ${ORDER_ID}:void:late`]);
   assert.ok((await world.types()).includes('PaymentVoided'));
@@ -111,20 +138,33 @@ test('an authorization that comes after the cancellation is voided', async () =>
 test('a decline is reported; the next attempt has a key of its own', async () => {
   const world = worldOf(payment);
   await world.place();
-  world.gateway.answerNext({ outcome: 'declined', code: 'card_declined', sentence: 'The card was declined.' });
+  world.gateway.answerNext({
+    outcome: 'declined',
+    code: 'card_declined',
+    sentence: 'The card was declined.',
+  });
   await world.handle(await world.last('OrderPlaced'));
   await world.handle(await world.last('OrderPlaced'));
   assert.equal(world.gateway.calls, [AUTHORIZE]);
   await world.command({ type: 'RetryPayment', data: { token: 'tok_other' } });
   await world.handle(await world.last('PaymentRetryRequested'));
   assert.equal(world.gateway.calls.slice(1), [`authorize ${ORDER_ID}:authorize:2`]);
-  assert.equal(await world.types(), ['OrderPlaced', 'PaymentDeclined', 'PaymentRetryRequested', 'PaymentAuthorized']);
+  assert.equal(await world.types(), [
+    'OrderPlaced',
+    'PaymentDeclined',
+    'PaymentRetryRequested',
+    'PaymentAuthorized',
+  ]);
 });
 
 test('the bank wants to see the customer: the order waits and nothing more is asked', async () => {
   const world = worldOf(payment);
   await world.place();
-  world.gateway.answerNext({ outcome: 'action_required', authorizationId: 'a', url: 'https://bank.example/1' });
+  world.gateway.answerNext({
+    outcome: 'action_required',
+    authorizationId: 'a',
+    url: 'https://bank.example/1',
+  });
   await world.handle(await world.last('OrderPlaced'));
   await world.handle(await world.last('OrderPlaced'));
   assert.equal(world.gateway.calls, [AUTHORIZE]);
@@ -139,9 +179,16 @@ test('each parcel is captured once, what is left is given back', async () => {
   await world.command({ type: 'RecordShipmentFailure', data: { shipmentId: SHIPMENT, reason: 'broken' } });
   await world.handle(first);
   await world.handle(await world.last('LinesCancelled'));
-  assert.equal(world.gateway.acts.slice(1), [`capture ${ORDER_ID}:capture:P1:${AUTHORIZATION}`, `void ${ORDER_ID}:void:${AUTHORIZATION}`]);
+  assert.equal(world.gateway.acts.slice(1), [
+    `capture ${ORDER_ID}:capture:P1:${AUTHORIZATION}`,
+    `void ${ORDER_ID}:void:${AUTHORIZATION}`,
+  ]);
   const { captures, payment: paid } = await world.state();
-  assert.equal(captures.map(({ amountMinor }) => amountMinor), [3_500], 'three mugs and the shipping');
+  assert.equal(
+    captures.map(({ amountMinor }) => amountMinor),
+    [3_500],
+    'three mugs and the shipping',
+  );
   assert.is(paid.authorizations[0]?.state, 'voided');
 });
 
@@ -149,20 +196,36 @@ test('a refund is made once; one that fails is said to have failed', async () =>
   const world = await requested();
   await world.command(message<OrderCommand>(dispatch('P', { 1: 3, 2: 2 })));
   await world.handle(await world.last('ShipmentDispatched'));
-  const ask = (refundId: string) => world.command({ type: 'RequestRefund', data: { refundId, amountMinor: 100, currency: 'GBP', reason: 'sorry' } });
+  const ask = (refundId: string) =>
+    world.command({
+      type: 'RequestRefund',
+      data: { refundId, amountMinor: 100, currency: 'GBP', reason: 'sorry' },
+    });
   await ask('r1');
   await world.handle(await world.last('RefundRequested'));
   await world.handle(await world.last('RefundRequested'));
   world.gateway.answerNext({ outcome: 'failed', code: 'account_closed', sentence: 'The account is closed.' });
   await ask('r2');
   await world.handle(await world.last('RefundRequested'));
-  assert.equal(world.gateway.calls.filter((call) => call.startsWith('refund')), [`refund ${ORDER_ID}:refund:r1`, `refund ${ORDER_ID}:refund:r2`]);
-  assert.equal((await world.state()).refunds.map(({ refundId, state }) => [refundId, state]), [['r1', 'refunded'], ['r2', 'failed']]);
+  assert.equal(
+    world.gateway.calls.filter((call) => call.startsWith('refund')),
+    [`refund ${ORDER_ID}:refund:r1`, `refund ${ORDER_ID}:refund:r2`],
+  );
+  assert.equal(
+    (await world.state()).refunds.map(({ refundId, state }) => [refundId, state]),
+    [
+      ['r1', 'refunded'],
+      ['r2', 'failed'],
+    ],
+  );
 });
 
 test('nothing to pay is no call', async () => {
   const world = worldOf(payment);
-  await world.place({ lines: [{ lineId: '1', sku: 'GIFT', name: 'Gift', quantity: 1, unitPriceMinor: 0 }], shippingMinor: 0 });
+  await world.place({
+    lines: [{ lineId: '1', sku: 'GIFT', name: 'Gift', quantity: 1, unitPriceMinor: 0 }],
+    shippingMinor: 0,
+  });
   await world.handle(await world.last('OrderPlaced'));
   assert.equal(world.gateway.calls, []);
   assert.equal(await world.types(), ['OrderPlaced', 'PaymentAuthorized']);

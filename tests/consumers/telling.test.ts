@@ -21,7 +21,10 @@ mail('writes once about an event, and puts it on record', async () => {
   const placed = await world.last('OrderPlaced');
   await world.handle(placed);
   await world.handle(placed);
-  assert.equal(world.mails.map(({ messageId, to }) => [messageId, to]), [[`${placed.id}@orderfold`, CONTACT.email]]);
+  assert.equal(
+    world.mails.map(({ messageId, to }) => [messageId, to]),
+    [[`${placed.id}@orderfold`, CONTACT.email]],
+  );
   assert.match(world.mails[0]?.text ?? '', /£85\.00[\s\S]*3 × Mug/);
   assert.equal(await world.types(), ['OrderPlaced', 'CustomerNotified']);
 });
@@ -30,7 +33,10 @@ mail('sent and not on record, for the store broke: sent again as the same messag
   const world = await placedIn(notification);
   const placed = await world.last('OrderPlaced');
   world.breakNextCommand(new StoreUnavailable('full'));
-  await world.handle(placed).then(() => assert.unreachable(), (error: Error) => assert.is(error.name, 'StoreUnavailable'));
+  await world.handle(placed).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.name, 'StoreUnavailable'),
+  );
   await world.handle(placed);
   assert.is(world.mails.length, 2);
   assert.equal(world.mails[0], world.mails[1]);
@@ -52,9 +58,13 @@ mail('writes nobody whose data was erased, or was never known', async () => {
 mail('has something to say about each event that it listens to', async () => {
   const world = await placedIn(notification);
   await world.confirm();
-  await world.command({ type: 'CancelLines', data: { lines: [{ lineId: '2', quantity: 1 }], reason: 'out_of_stock' } });
+  await world.command({
+    type: 'CancelLines',
+    data: { lines: [{ lineId: '2', quantity: 1 }], reason: 'out_of_stock' },
+  });
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
-  for (const type of ['OrderPlaced', 'OrderConfirmed', 'LinesCancelled', 'OrderCancelled']) await world.handle(await world.last(type));
+  for (const type of ['OrderPlaced', 'OrderConfirmed', 'LinesCancelled', 'OrderCancelled'])
+    await world.handle(await world.last(type));
   assert.is(new Set(world.mails.map(({ subject }) => subject)).size, 4);
   assert.is(new Set(world.mails.map(({ messageId }) => messageId)).size, 4);
 });
@@ -69,10 +79,17 @@ figures('gives a fact that names nobody, under the same id when it is given agai
   await world.handle(placed);
   const [fact, again] = world.facts;
   assert.equal(fact, again);
-  assert.equal([fact?.factId, fact?.type, fact?.orderId, fact?.units, fact?.totalMinor], [placed.id, 'OrderPlaced', ORDER_ID, 5, 8_500]);
+  assert.equal(
+    [fact?.factId, fact?.type, fact?.orderId, fact?.units, fact?.totalMinor],
+    [placed.id, 'OrderPlaced', ORDER_ID, 5, 8_500],
+  );
   const text = JSON.stringify(fact);
-  for (const secret of [CONTACT.name, CONTACT.email, 'c-1', 'box', 'tok']) assert.not.ok(text.includes(secret), `${secret} in ${text}`);
-  assert.ok(Object.values(fact ?? {}).every((value) => typeof value !== 'object'), 'it is flat');
+  for (const secret of [CONTACT.name, CONTACT.email, 'c-1', 'box', 'tok'])
+    assert.not.ok(text.includes(secret), `${secret} in ${text}`);
+  assert.ok(
+    Object.values(fact ?? {}).every((value) => typeof value !== 'object'),
+    'it is flat',
+  );
 });
 figures.run();
 

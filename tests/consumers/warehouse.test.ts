@@ -28,7 +28,14 @@ test('what is confirmed is asked for in one shipment, however often the events c
   await world.handle(await world.last('StockReserved'));
   assert.is((await world.types()).filter((type) => type === 'ShipmentRequested').length, 1);
   const [call] = world.warehouse.requests;
-  assert.equal(call, { shipmentId: SHIPMENT, lines: [{ lineId: '1', quantity: 3, sku: 'MUG' }, { lineId: '2', quantity: 2, sku: 'LAMP' }], address: ADDRESS });
+  assert.equal(call, {
+    shipmentId: SHIPMENT,
+    lines: [
+      { lineId: '1', quantity: 3, sku: 'MUG' },
+      { lineId: '2', quantity: 2, sku: 'LAMP' },
+    ],
+    address: ADDRESS,
+  });
   // The same again is the same shipment; the port is idempotent by its id.
   await world.handle(await world.last('ShipmentRequested'));
   assert.equal(new Set(world.warehouse.requests.map(({ shipmentId }) => shipmentId)).size, 1);
@@ -41,10 +48,21 @@ test('what is confirmed is asked for in one shipment, however often the events c
 test('an order that is not confirmed, or held, is not asked for', async () => {
   const world = worldOf(warehouse);
   await world.place();
-  await world.command({ type: 'RecordStock', data: { lines: [{ lineId: '1', reserved: 3, backordered: 0, short: 0 }, { lineId: '2', reserved: 2, backordered: 0, short: 0 }] } });
+  await world.command({
+    type: 'RecordStock',
+    data: {
+      lines: [
+        { lineId: '1', reserved: 3, backordered: 0, short: 0 },
+        { lineId: '2', reserved: 2, backordered: 0, short: 0 },
+      ],
+    },
+  });
   await world.handle(await world.last('StockReserved'));
   assert.not.ok((await world.types()).includes('ShipmentRequested'));
-  await world.command({ type: 'RecordAuthorization', data: { attempt: 1, authorizationId: 'A', amountMinor: 8_500 } });
+  await world.command({
+    type: 'RecordAuthorization',
+    data: { attempt: 1, authorizationId: 'A', amountMinor: 8_500 },
+  });
   await world.command({ type: 'HoldOrder', data: { hold: 'operator', reason: 'looks odd' } });
   await world.handle(await world.last('OrderConfirmed'));
   assert.not.ok((await world.types()).includes('ShipmentRequested'));
@@ -78,7 +96,10 @@ test('stopped at the warehouse and not on record, for the store broke: stopped a
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
   const requested = await world.last('CancellationRequested');
   world.breakNextCommand(new StoreUnavailable('full'));
-  await world.handle(requested).then(() => assert.unreachable(), (error: Error) => assert.is(error.name, 'StoreUnavailable'));
+  await world.handle(requested).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.name, 'StoreUnavailable'),
+  );
   await world.handle(requested);
   await world.handle(requested);
   assert.equal(world.warehouse.cancellations, [SHIPMENT, SHIPMENT]);
@@ -92,7 +113,10 @@ test('too late to stop: the order goes on until the warehouse tells what left', 
   await world.handle(await world.last('CancellationRequested'));
   assert.is((await world.state()).cancelled, undefined);
   const { lines } = await world.command(message<OrderCommand>(dispatch('P', { 1: 3, 2: 2 })));
-  assert.equal(lines.map(({ dispatched }) => dispatched), [3, 2]);
+  assert.equal(
+    lines.map(({ dispatched }) => dispatched),
+    [3, 2],
+  );
 });
 
 test('an address that was erased is not made up', async () => {
@@ -106,11 +130,19 @@ test('an address that was erased is not made up', async () => {
 test('goods on their way back are announced until they are here', async () => {
   const world = await asked();
   await world.command(message<OrderCommand>(dispatch('P', { 1: 3, 2: 2 })));
-  await world.command({ type: 'RequestReturn', data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], reason: 'chipped' } });
+  await world.command({
+    type: 'RequestReturn',
+    data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], reason: 'chipped' },
+  });
   const announced = await world.last('ReturnRequested');
   await world.handle(announced);
-  assert.equal(world.warehouse.returns, [{ returnId: 'r', lines: [{ lineId: '1', quantity: 1, sku: 'MUG' }] }]);
-  await world.command({ type: 'RecordReturnReceived', data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], restock: true } });
+  assert.equal(world.warehouse.returns, [
+    { returnId: 'r', lines: [{ lineId: '1', quantity: 1, sku: 'MUG' }] },
+  ]);
+  await world.command({
+    type: 'RecordReturnReceived',
+    data: { returnId: 'r', lines: [{ lineId: '1', quantity: 1 }], restock: true },
+  });
   await world.handle(announced);
   assert.is(world.warehouse.returns.length, 1);
 });

@@ -1,4 +1,7 @@
-/** What one consumer's `handle` is tried in: real orders and stock on memory adapters, an outside that a test steers. */
+/**
+ * What one consumer's `handle` is tried in: real orders and stock on memory adapters, an outside that a test
+ * steers.
+ */
 import * as assert from 'uvu/assert';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
@@ -23,8 +26,15 @@ import { fakeWarehouse, type FakeWarehouse } from './fake-warehouse.ts';
 
 export const NOW = '2030-01-01T00:00:00.000Z';
 export const CONTACT = { name: 'Ada Lovelace', email: 'ada@example.org' };
-export const ADDRESS = { name: 'Ada Lovelace', line1: '12 St James\'s Square', city: 'London', postcode: 'SW1Y 4JH', country: 'GB' };
-export const unknown = (): OutsideError => new OutsideError('the connection broke', { retriable: true, outcome: 'unknown' });
+export const ADDRESS = {
+  name: 'Ada Lovelace',
+  line1: "12 St James's Square",
+  city: 'London',
+  postcode: 'SW1Y 4JH',
+  country: 'GB',
+};
+export const unknown = (): OutsideError =>
+  new OutsideError('the connection broke', { retriable: true, outcome: 'unknown' });
 
 export type World = Readonly<{
   clock: FakeClock;
@@ -51,7 +61,9 @@ export type World = Readonly<{
 let commands = 0;
 
 /** `make`: the consumer under test, from what it is handed. */
-export const worldOf = (make: (deps: ConsumerDeps) => Consumer): World & Readonly<{ consumer: Consumer; handle(event: EventEnvelope): Promise<void> }> => {
+export const worldOf = (
+  make: (deps: ConsumerDeps) => Consumer,
+): World & Readonly<{ consumer: Consumer; handle(event: EventEnvelope): Promise<void> }> => {
   const clock = fakeClock(NOW);
   const store = memoryEventStore();
   const executor = createExecutor({ store, books: memoryBookkeeping(), clock });
@@ -73,10 +85,17 @@ export const worldOf = (make: (deps: ConsumerDeps) => Consumer): World & Readonl
       },
     },
     stocks: stocksFor(executor, () => 'tested'),
-    gateway, warehouse, vault, inParallel, onFailure: outsidePolicy,
+    gateway,
+    warehouse,
+    vault,
+    inParallel,
+    onFailure: outsidePolicy,
     mailer: { send: async (mail) => void mails.push(mail) },
     sink: { write: async (fact) => void facts.push(fact), close: async () => undefined },
-    deadlines: { set: async (key, dueAt) => void deadlines.set(key, dueAt), clear: async (key) => void deadlines.delete(key) },
+    deadlines: {
+      set: async (key, dueAt) => void deadlines.set(key, dueAt),
+      clear: async (key) => void deadlines.delete(key),
+    },
   };
   const context = (): Context => ({ commandId: `test-${++commands}`, actor: { id: 'test', role: 'system' } });
   const command: World['command'] = async (asked, more = {}) => {
@@ -93,15 +112,34 @@ export const worldOf = (make: (deps: ConsumerDeps) => Consumer): World & Readonl
   const consumer = make(deps);
 
   return {
-    clock, gateway, warehouse, mails, facts, deadlines, deps, consumer, command, state,
+    clock,
+    gateway,
+    warehouse,
+    mails,
+    facts,
+    deadlines,
+    deps,
+    consumer,
+    command,
+    state,
     handle(event) {
-      assert.ok(consumer.handles.categories.includes(event.stream.slice(0, event.stream.indexOf('-'))) && consumer.handles.types.includes(event.type), `${consumer.name} does not listen to ${event.type}`);
+      assert.ok(
+        consumer.handles.categories.includes(event.stream.slice(0, event.stream.indexOf('-'))) &&
+          consumer.handles.types.includes(event.type),
+        `${consumer.name} does not listen to ${event.type}`,
+      );
       return consumer.handle(event, new AbortController().signal);
     },
     breakNextCommand: (error) => void (breaks = error),
     async place(change = {}) {
-      const [contact, shippingAddress] = await Promise.all([vault.seal('c-1', CONTACT), vault.seal('c-1', ADDRESS)]);
-      await command({ type: 'PlaceOrder', data: placing({ contact, shippingAddress, ...change }) }, { commandId: ORDER_ID });
+      const [contact, shippingAddress] = await Promise.all([
+        vault.seal('c-1', CONTACT),
+        vault.seal('c-1', ADDRESS),
+      ]);
+      await command(
+        { type: 'PlaceOrder', data: placing({ contact, shippingAddress, ...change }) },
+        { commandId: ORDER_ID },
+      );
     },
     async stockCommand(sku, asked) {
       const done = await executor.execute(stocks, stockStream(sku), asked, context());
@@ -117,8 +155,21 @@ export const worldOf = (make: (deps: ConsumerDeps) => Consumer): World & Readonl
     },
     async confirm() {
       const { lines, totals } = await state();
-      await command({ type: 'RecordStock', data: { lines: lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })) } });
-      await command({ type: 'RecordAuthorization', data: { attempt: 1, authorizationId: 'auth-1', amountMinor: totals.totalMinor } });
+      await command({
+        type: 'RecordStock',
+        data: {
+          lines: lines.map(({ lineId, ordered }) => ({
+            lineId,
+            reserved: ordered,
+            backordered: 0,
+            short: 0,
+          })),
+        },
+      });
+      await command({
+        type: 'RecordAuthorization',
+        data: { attempt: 1, authorizationId: 'auth-1', amountMinor: totals.totalMinor },
+      });
     },
   };
 };

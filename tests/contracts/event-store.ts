@@ -32,10 +32,13 @@ export const collect = async <T>(items: AsyncIterable<T>, limit = Infinity): Pro
   return all;
 };
 /** Every event of the store, page by page, and how many pages it took. */
-export const everything = async (store: EventStore, limit?: number): Promise<{ events: EventEnvelope[]; pages: EventPage[] }> => {
+export const everything = async (
+  store: EventStore,
+  limit?: number,
+): Promise<{ events: EventEnvelope[]; pages: EventPage[] }> => {
   const events: EventEnvelope[] = [];
   const pages: EventPage[] = [];
-  for (let after: Position | undefined; ; ) {
+  for (let after: Position | undefined; ;) {
     const page = await store.readAll(after, limit === undefined ? {} : { limit });
     pages.push(page);
     events.push(...page.events);
@@ -55,14 +58,24 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
   test.after.each(({ made }) => made.close());
 
   test('appends in order and reads back what was stored', async ({ store }) => {
-    const given = [newEvent('a', 'OrderPlaced', { n: 1, missing: undefined, text: 'ä🛒"\\', nested: [null, { x: 1.5 }] }), newEvent('b')];
+    const given = [
+      newEvent('a', 'OrderPlaced', { n: 1, missing: undefined, text: 'ä🛒"\\', nested: [null, { x: 1.5 }] }),
+      newEvent('b'),
+    ];
     const appended = await store.append('order-1', 'none', given);
     assert.ok(appended.ok && appended.revision === 1);
     const more = await store.append('order-1', 1, newEvents('c'));
     assert.ok(more.ok && more.revision === 2 && appended.ok && more.position > appended.position);
     const events = await collect(store.readStream('order-1'));
     assert.equal(ids(events), ['a', 'b', 'c']);
-    assert.equal(events.map(({ revision, stream }) => [revision, stream]), [[0, 'order-1'], [1, 'order-1'], [2, 'order-1']]);
+    assert.equal(
+      events.map(({ revision, stream }) => [revision, stream]),
+      [
+        [0, 'order-1'],
+        [1, 'order-1'],
+        [2, 'order-1'],
+      ],
+    );
     const { stream, revision, position, ...stored } = events[0]!;
     assert.equal(stored, JSON.parse(JSON.stringify(given[0])), 'as JSON keeps it');
     assert.equal([stream, revision, typeof position], ['order-1', 0, 'string']);
@@ -85,39 +98,70 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.equal(ids((await everything(store)).events), ['a', 'b']);
   });
 
-  test('the same ids at the same place give the same answer, anything else is a conflict', async ({ store }) => {
+  test('the same ids at the same place give the same answer, anything else is a conflict', async ({
+    store,
+  }) => {
     const first = await store.append('order-1', 'none', newEvents('a', 'b'));
     await store.append('order-1', 1, newEvents('c'));
     assert.equal(await store.append('order-1', 'none', newEvents('a', 'b')), first);
     assert.equal(await store.append('order-1', 'none', newEvents('a', 'x')), { ok: false, actual: 2 });
     assert.equal(await store.append('order-1', 'none', newEvents('b', 'a')), { ok: false, actual: 2 });
-    assert.equal(await store.append('order-1', 1, newEvents('c', 'd')), { ok: false, actual: 2 }, 'half of it is there');
-    assert.equal(await store.append('order-1', 0, newEvents('a', 'b')), { ok: false, actual: 2 }, 'the same ids elsewhere');
+    assert.equal(
+      await store.append('order-1', 1, newEvents('c', 'd')),
+      { ok: false, actual: 2 },
+      'half of it is there',
+    );
+    assert.equal(
+      await store.append('order-1', 0, newEvents('a', 'b')),
+      { ok: false, actual: 2 },
+      'the same ids elsewhere',
+    );
     assert.is((await everything(store)).events.length, 3);
   });
 
-  test('of concurrent appends to a stream one wins; streams do not disturb one another', async ({ store }) => {
-    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => store.append(`order-${i % 20}`, 'none', newEvents(`e${i}`))));
+  test('of concurrent appends to a stream one wins; streams do not disturb one another', async ({
+    store,
+  }) => {
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => store.append(`order-${i % 20}`, 'none', newEvents(`e${i}`))),
+    );
     assert.is(answers.filter(({ ok }) => ok).length, 20);
     for (const answer of answers) if (!answer.ok) assert.is(answer.actual, 0);
-    const twice = await Promise.all([store.append('order-same', 'none', newEvents('s')), store.append('order-same', 'none', newEvents('s'))]);
+    const twice = await Promise.all([
+      store.append('order-same', 'none', newEvents('s')),
+      store.append('order-same', 'none', newEvents('s')),
+    ]);
     assert.ok(twice[0].ok);
     assert.equal(twice[0], twice[1], 'the same append twice at once');
     const { events } = await everything(store);
     assert.is(events.length, 21);
-    assert.equal(events.map(({ position }) => position), [...new Set(events.map(({ position }) => position))].sort(), 'positions ascend');
+    assert.equal(
+      events.map(({ position }) => position),
+      [...new Set(events.map(({ position }) => position))].sort(),
+      'positions ascend',
+    );
   });
 
-  test('appends to one stream that are asked for together are carried out in that order', async ({ store }) => {
-    const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => store.append('order-1', i === 0 ? 'none' : i - 1, newEvents(`e${i}`))));
+  test('appends to one stream that are asked for together are carried out in that order', async ({
+    store,
+  }) => {
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        store.append('order-1', i === 0 ? 'none' : i - 1, newEvents(`e${i}`)),
+      ),
+    );
     assert.ok(answers.every(({ ok }) => ok));
-    assert.equal(ids(await collect(store.readStream('order-1'))), Array.from({ length: 30 }, (_, i) => `e${i}`));
+    assert.equal(
+      ids(await collect(store.readStream('order-1'))),
+      Array.from({ length: 30 }, (_, i) => `e${i}`),
+    );
   });
 
   test('reads ranges of a stream, both ways', async ({ store }) => {
     await store.append('order-1', 'none', newEvents('a', 'b', 'c', 'd'));
     await store.append('order-10', 'none', newEvents('other'));
-    const read = async (range: Parameters<EventStore['readStream']>[1]) => ids(await collect(store.readStream('order-1', range))).join('');
+    const read = async (range: Parameters<EventStore['readStream']>[1]) =>
+      ids(await collect(store.readStream('order-1', range))).join('');
     assert.is(await read({ from: 2 }), 'cd');
     assert.is(await read({ from: 1, limit: 2 }), 'bc');
     assert.is(await read({ from: 4 }), '');
@@ -127,9 +171,14 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.is(await read({ direction: 'backward', from: 99, limit: 1 }), 'd');
   });
 
-  test('pages the whole store in the order of commit, also past what a filter leaves out', async ({ store }) => {
+  test('pages the whole store in the order of commit, also past what a filter leaves out', async ({
+    store,
+  }) => {
     for (let i = 0; i < 6; i++) {
-      await store.append(`order-${i}`, 'none', [newEvent(`o${i}`, 'OrderPlaced'), newEvent(`q${i}`, 'OrderClosed')]);
+      await store.append(`order-${i}`, 'none', [
+        newEvent(`o${i}`, 'OrderPlaced'),
+        newEvent(`q${i}`, 'OrderClosed'),
+      ]);
       await store.append(`stock-${i}`, 'none', [newEvent(`s${i}`, 'StockReceived')]);
     }
     const { events, pages } = await everything(store, 4);
@@ -138,7 +187,10 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.ok(pages.slice(0, -1).every(({ atTail }) => !atTail));
     const stock = await store.readAll(undefined, { categories: ['stock'] });
     assert.equal(ids(stock.events), ['s0', 's1', 's2', 's3', 's4', 's5']);
-    const closed = await store.readAll(events[2]!.position, { categories: ['order'], types: ['OrderClosed', 'Unheard'] });
+    const closed = await store.readAll(events[2]!.position, {
+      categories: ['order'],
+      types: ['OrderClosed', 'Unheard'],
+    });
     assert.equal(ids(closed.events), ['q1', 'q2', 'q3', 'q4', 'q5']);
     assert.is(closed.scanned, await store.tail(), 'the last event was left out, but scanned');
     assert.ok(closed.atTail);
@@ -147,7 +199,12 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
   });
 
   test('a page is bounded whatever was asked for', async ({ store }) => {
-    for (let i = 0; i < 12; i++) await store.append(`order-${i}`, 'none', Array.from({ length: 100 }, (_, n) => newEvent(`${i}.${n}`)));
+    for (let i = 0; i < 12; i++)
+      await store.append(
+        `order-${i}`,
+        'none',
+        Array.from({ length: 100 }, (_, n) => newEvent(`${i}.${n}`)),
+      );
     const { events, pages } = await everything(store, 100_000);
     assert.is(events.length, 1_200);
     assert.ok(pages.length > 1, 'more than one page');
@@ -186,7 +243,10 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
 
   test('wrong use throws, a closed store is unavailable', async ({ store }) => {
     const throws = async (what: Promise<unknown>, kind: new (...args: never[]) => Error): Promise<void> => {
-      const error = await what.then(() => undefined, (thrown: unknown) => thrown);
+      const error = await what.then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
       assert.instance(error, kind);
     };
     await throws(store.append('order-1', 'none', []), RangeError);

@@ -20,17 +20,23 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     assert.not.match(Buffer.from(sealed.box, 'base64url').toString('latin1'), 'name');
     assert.equal(await vault.open(JSON.parse(JSON.stringify(sealed))), value);
     assert.is.not((await vault.seal('customer-1', value)).box, sealed.box, 'equal values look different');
-    for (const plain of ['', 0, null, false, []]) assert.equal(await vault.open(await vault.seal('customer-1', plain)), plain);
+    for (const plain of ['', 0, null, false, []])
+      assert.equal(await vault.open(await vault.seal('customer-1', plain)), plain);
   });
 
   test('one key a subject, also when many seal at once', async ({ vault }) => {
     const sealed = await Promise.all(Array.from({ length: 20 }, (_, n) => vault.seal('customer-1', { n })));
     assert.is(new Set(sealed.map(({ key }) => key)).size, 1);
     assert.is.not((await vault.seal('customer-2', 1)).key, sealed[0]!.key);
-    assert.equal(await Promise.all(sealed.map((one) => vault.open(one))), sealed.map((_, n) => ({ n })));
+    assert.equal(
+      await Promise.all(sealed.map((one) => vault.open(one))),
+      sealed.map((_, n) => ({ n })),
+    );
   });
 
-  test('after erasure everything of the subject reads as erased, also beside a key made anew', async ({ vault }) => {
+  test('after erasure everything of the subject reads as erased, also beside a key made anew', async ({
+    vault,
+  }) => {
     const before = await vault.seal('customer-1', 'secret');
     const other = await vault.seal('customer-2', 'kept');
     await vault.erase('customer-1');
@@ -56,7 +62,9 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     const sealed = await vault.seal('customer-1', 'secret');
     const bytes = Buffer.from(sealed.box, 'base64url');
     bytes[bytes.length - 20]! ^= 1;
-    const opened = await vault.open({ ...sealed, box: bytes.toString('base64url') }).catch((error: unknown) => error);
+    const opened = await vault
+      .open({ ...sealed, box: bytes.toString('base64url') })
+      .catch((error: unknown) => error);
     assert.instance(opened, Error);
     await vault.seal('customer-2', 1);
     assert.is(await vault.open({ ...sealed, subject: 'customer-2' }), ERASED, 'under the name of another');

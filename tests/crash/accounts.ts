@@ -1,4 +1,7 @@
-/** The books that must agree after any number of crashes: events, the provider's and the warehouse's ledgers, the outbox. */
+/**
+ * The books that must agree after any number of crashes: events, the provider's and the warehouse's ledgers,
+ * the outbox.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSimulatedPaymentGateway } from '../../adapters/simulated/payment-gateway.ts';
@@ -15,8 +18,8 @@ import { checkStore } from '../../scripts/check/check-store.ts';
 
 type Sums = { received: number; dispatched: number };
 /**
- * Everything in the store, folded. `mails`: of each order, ids of the events that a customer is written to about.
- * `unruly`: what was wrong with a stock after a decision.
+ * Everything in the store, folded. `mails`: of each order, ids of the events that a customer is written to
+ * about. `unruly`: what was wrong with a stock after a decision.
  */
 export type Folded = Readonly<{
   orders: ReadonlyMap<string, OrderState>;
@@ -25,24 +28,51 @@ export type Folded = Readonly<{
   unruly: readonly string[];
 }>;
 
-const WRITTEN_ABOUT = new Set(['OrderPlaced', 'OrderConfirmed', 'PaymentDeclined', 'PaymentActionRequired', 'LinesCancelled', 'OrderCancelled', 'ShipmentDispatched', 'ShipmentDelivered', 'PaymentCaptureFailed', 'ReturnReceived', 'PaymentRefunded']);
+const WRITTEN_ABOUT = new Set([
+  'OrderPlaced',
+  'OrderConfirmed',
+  'PaymentDeclined',
+  'PaymentActionRequired',
+  'LinesCancelled',
+  'OrderCancelled',
+  'ShipmentDispatched',
+  'ShipmentDelivered',
+  'PaymentCaptureFailed',
+  'ReturnReceived',
+  'PaymentRefunded',
+]);
 const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
 
 export const foldAll = async ({ store }: Stores): Promise<Folded> => {
-  const folded = { orders: new Map<string, OrderState>(), stock: new Map<string, { state: StockState; sums: Sums }>(), mails: new Map<string, string[]>(), unruly: [] as string[] };
+  const folded = {
+    orders: new Map<string, OrderState>(),
+    stock: new Map<string, { state: StockState; sums: Sums }>(),
+    mails: new Map<string, string[]>(),
+    unruly: [] as string[],
+  };
   const decisions = new Map<string, string>();
-  const blame = (sku: string, state: StockState): void => void folded.unruly.push(...brokenStockRules(state).map((sentence) => `stock ${sku} at revision ${state.revision}: ${sentence}`));
+  const blame = (sku: string, state: StockState): void =>
+    void folded.unruly.push(
+      ...brokenStockRules(state).map((sentence) => `stock ${sku} at revision ${state.revision}: ${sentence}`),
+    );
   const take = (event: EventEnvelope): void => {
     const [category] = event.stream.split('-', 1);
     const key = event.stream.slice(event.stream.indexOf('-') + 1);
     if (category === 'order') {
-      folded.orders.set(key, orders.decider.evolve(folded.orders.get(key) ?? initialOrder, orders.read(event)));
+      folded.orders.set(
+        key,
+        orders.decider.evolve(folded.orders.get(key) ?? initialOrder, orders.read(event)),
+      );
       if (WRITTEN_ABOUT.has(event.type)) folded.mails.set(key, [...(folded.mails.get(key) ?? []), event.id]);
     }
     if (category !== 'stock') return;
     const read = stockEvent(event);
-    const { state, sums } = folded.stock.get(key) ?? { state: stocks.decider.initial, sums: { received: 0, dispatched: 0 } };
+    const { state, sums } = folded.stock.get(key) ?? {
+      state: stocks.decider.initial,
+      sums: { received: 0, dispatched: 0 },
+    };
     if ((decisions.get(key) ?? event.meta.commandId) !== event.meta.commandId) blame(key, state);
     decisions.set(key, event.meta.commandId);
     if (read.type === 'GoodsReceived') sums.received += read.data.quantity;
@@ -50,7 +80,7 @@ export const foldAll = async ({ store }: Stores): Promise<Folded> => {
     if (read.type === 'UnitsDispatched') sums.dispatched += read.data.quantity;
     folded.stock.set(key, { state: stocks.decider.evolve(state, read), sums });
   };
-  for (let after, atTail = false; !atTail; ) {
+  for (let after, atTail = false; !atTail;) {
     const page = await store.readAll(after, { limit: 1_000, categories: ['order', 'stock'] });
     page.events.forEach(take);
     ({ scanned: after, atTail } = page);
@@ -62,8 +92,21 @@ export const foldAll = async ({ store }: Stores): Promise<Folded> => {
 /** A sentence for each order that has not ended, or whose money or parcels are not as its events say. */
 const orderAccounts = async (folder: string, all: Folded['orders']): Promise<readonly string[]> => {
   const system = { clock: systemClock, randomness: systemRandomness, log: quiet };
-  const gateway = openSimulatedPaymentGateway({ ...system, folder: join(folder, 'simulated/payment'), latencyMs: 0, declineRate: 0, failureRate: 0, unknownRate: 0, actionUrl: '' });
-  const warehouse = openSimulatedWarehouse({ ...system, folder: join(folder, 'simulated/warehouse'), latencyMs: 0, failureRate: 0 });
+  const gateway = openSimulatedPaymentGateway({
+    ...system,
+    folder: join(folder, 'simulated/payment'),
+    latencyMs: 0,
+    declineRate: 0,
+    failureRate: 0,
+    unknownRate: 0,
+    actionUrl: '',
+  });
+  const warehouse = openSimulatedWarehouse({
+    ...system,
+    folder: join(folder, 'simulated/warehouse'),
+    latencyMs: 0,
+    failureRate: 0,
+  });
   const wrong: string[] = [];
   try {
     const shipments = new Map<string, string>();
@@ -72,23 +115,39 @@ const orderAccounts = async (folder: string, all: Folded['orders']): Promise<rea
       shipments.set(shipmentId, state);
       if (!all.has(orderId)) wrong.push(`shipment ${shipmentId} is of no order`);
       if (state !== 'delivered' && state !== 'cancelled') wrong.push(`shipment ${shipmentId} is ${state}`);
-      if (state === 'delivered') for (const { lineId, quantity } of lines) sent.set(`${orderId}/${lineId}`, (sent.get(`${orderId}/${lineId}`) ?? 0) + quantity);
+      if (state === 'delivered')
+        for (const { lineId, quantity } of lines)
+          sent.set(`${orderId}/${lineId}`, (sent.get(`${orderId}/${lineId}`) ?? 0) + quantity);
     }
-    for await (const { orderId, key } of gateway.ledger.acts()) if (!all.has(orderId)) wrong.push(`the provider acted on ${key}, which is of no order`);
+    for await (const { orderId, key } of gateway.ledger.acts())
+      if (!all.has(orderId)) wrong.push(`the provider acted on ${key}, which is of no order`);
     for (const [orderId, order] of all) {
-      const blame = (sentence: string): void => void wrong.push(`order ${orderId} (${statusOf(order)}): ${sentence}`);
-      if (order.closedAt === undefined || !['delivered', 'cancelled'].includes(statusOf(order))) blame(`it has not ended at revision ${order.revision}`);
+      const blame = (sentence: string): void =>
+        void wrong.push(`order ${orderId} (${statusOf(order)}): ${sentence}`);
+      if (order.closedAt === undefined || !['delivered', 'cancelled'].includes(statusOf(order)))
+        blame(`it has not ended at revision ${order.revision}`);
       const acts = gateway.ledger.ofOrder(orderId);
       const minor = (kind: string): number => sum(acts, (act) => (act.kind === kind ? act.amountMinor : 0));
       const authorizations = acts.filter(({ kind }) => kind === 'authorize');
       const charged = sum(order.parcels, ({ amountMinor }) => amountMinor);
       const delivered = statusOf(order) === 'delivered';
-      if (authorizations.length > 1 || (delivered && authorizations.length !== 1)) blame(`${authorizations.length} authorizations`);
+      if (authorizations.length > 1 || (delivered && authorizations.length !== 1))
+        blame(`${authorizations.length} authorizations`);
       if (minor('capture') !== charged) blame(`captured ${minor('capture')} of a charge of ${charged}`);
-      if (minor('authorize') !== minor('capture') + minor('void')) blame(`of ${minor('authorize')} authorized ${minor('capture')} were captured and ${minor('void')} given back`);
-      if (minor('refund') !== refundedMinor(order)) blame(`the provider refunded ${minor('refund')}, the order says ${refundedMinor(order)}`);
-      for (const line of order.lines) if ((sent.get(`${orderId}/${line.lineId}`) ?? 0) !== line.dispatched) blame(`line ${line.lineId}: the warehouse sent ${sent.get(`${orderId}/${line.lineId}`) ?? 0} of ${line.dispatched}`);
-      for (const { shipmentId } of order.parcels) if (shipments.get(shipmentId) !== 'delivered') blame(`its shipment ${shipmentId} is ${shipments.get(shipmentId) ?? 'unknown'} at the warehouse`);
+      if (minor('authorize') !== minor('capture') + minor('void'))
+        blame(
+          `of ${minor('authorize')} authorized ${minor('capture')} were captured and ${minor('void')} given back`,
+        );
+      if (minor('refund') !== refundedMinor(order))
+        blame(`the provider refunded ${minor('refund')}, the order says ${refundedMinor(order)}`);
+      for (const line of order.lines)
+        if ((sent.get(`${orderId}/${line.lineId}`) ?? 0) !== line.dispatched)
+          blame(
+            `line ${line.lineId}: the warehouse sent ${sent.get(`${orderId}/${line.lineId}`) ?? 0} of ${line.dispatched}`,
+          );
+      for (const { shipmentId } of order.parcels)
+        if (shipments.get(shipmentId) !== 'delivered')
+          blame(`its shipment ${shipmentId} is ${shipments.get(shipmentId) ?? 'unknown'} at the warehouse`);
       const twice = order.parcels.length - new Set(order.parcels.map(({ shipmentId }) => shipmentId)).size;
       if (twice > 0) blame(`${twice} shipments came in two parcels`);
     }
@@ -101,13 +160,17 @@ const orderAccounts = async (folder: string, all: Folded['orders']): Promise<rea
 
 const stockAccounts = ({ stock, orders: all }: Folded): readonly string[] => {
   const left = new Map<string, number>();
-  for (const { lines } of all.values()) for (const { sku, dispatched } of lines) left.set(sku, (left.get(sku) ?? 0) + dispatched);
+  for (const { lines } of all.values())
+    for (const { sku, dispatched } of lines) left.set(sku, (left.get(sku) ?? 0) + dispatched);
   return [...stock].flatMap(([sku, { state, sums }]) => {
     const wrong: string[] = [];
-    if (state.onHand + sums.dispatched !== sums.received) wrong.push(`${state.onHand} on hand + ${sums.dispatched} dispatched ≠ ${sums.received} received`);
-    if (sums.dispatched !== (left.get(sku) ?? 0)) wrong.push(`the stock saw ${sums.dispatched} leave, the orders ${left.get(sku) ?? 0}`);
+    if (state.onHand + sums.dispatched !== sums.received)
+      wrong.push(`${state.onHand} on hand + ${sums.dispatched} dispatched ≠ ${sums.received} received`);
+    if (sums.dispatched !== (left.get(sku) ?? 0))
+      wrong.push(`the stock saw ${sums.dispatched} leave, the orders ${left.get(sku) ?? 0}`);
     if (state.onHand < 0) wrong.push(`oversold: ${state.onHand} on hand`);
-    if (state.reserved + state.backordered !== 0) wrong.push(`${state.reserved} still reserved, ${state.backordered} back-ordered`);
+    if (state.reserved + state.backordered !== 0)
+      wrong.push(`${state.reserved} still reserved, ${state.backordered} back-ordered`);
     return wrong.map((sentence) => `stock ${sku}: ${sentence}`);
   });
 };
@@ -117,18 +180,29 @@ const MESSAGE_ID = /^Message-ID: <([^@>]+)@orderfold>/im;
 /** One mail for each event that is written about, and each on the order's record. */
 const mailAccounts = (folder: string, { mails, orders: all }: Folded): readonly string[] => {
   const outbox = join(folder, 'outbox');
-  const ids = readdirSync(outbox).filter((name) => name.endsWith('.eml')).map((name) => MESSAGE_ID.exec(readFileSync(join(outbox, name), 'utf8'))?.[1] ?? `none in ${name}`);
+  const ids = readdirSync(outbox)
+    .filter((name) => name.endsWith('.eml'))
+    .map((name) => MESSAGE_ID.exec(readFileSync(join(outbox, name), 'utf8'))?.[1] ?? `none in ${name}`);
   const expected = [...mails.values()].flat();
   const wrong = ids.length === new Set(ids).size ? [] : ['two mails have the same Message-ID'];
   const there = new Set(ids);
   const missing = expected.filter((id) => !there.has(id));
-  if (missing.length > 0 || ids.length !== expected.length) wrong.push(`${ids.length} mails for ${expected.length} events, ${missing.length} without one`);
-  for (const [orderId, about] of mails) if (all.get(orderId)?.notified.length !== about.length) wrong.push(`order ${orderId} has ${all.get(orderId)?.notified.length} mails on record, not ${about.length}`);
+  if (missing.length > 0 || ids.length !== expected.length)
+    wrong.push(`${ids.length} mails for ${expected.length} events, ${missing.length} without one`);
+  for (const [orderId, about] of mails)
+    if (all.get(orderId)?.notified.length !== about.length)
+      wrong.push(
+        `order ${orderId} has ${all.get(orderId)?.notified.length} mails on record, not ${about.length}`,
+      );
   return wrong;
 };
 
 /** A sentence for everything that does not agree in a shop that has come to rest; empty when all is well. */
-export const brokenAccounts = async (folder: string, stores: Stores, folded: Folded): Promise<readonly string[]> => {
+export const brokenAccounts = async (
+  folder: string,
+  stores: Stores,
+  folded: Folded,
+): Promise<readonly string[]> => {
   const report = await checkStore(stores.store, { report: () => undefined, end: () => undefined });
   return [
     ...report.first.map(({ stream, revision, sentence }) => `${stream}@${revision}: ${sentence}`),

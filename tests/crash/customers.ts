@@ -1,4 +1,6 @@
-/** Customers who check out over HTTP, and go on after a crash where they were, under the keys that they had. */
+/**
+ * Customers who check out over HTTP, and go on after a crash where they were, under the keys that they had.
+ */
 import { systemRandomness } from '../../adapters/system.ts';
 import { newOrder, type NewLine } from '../flow/client.ts';
 
@@ -20,7 +22,10 @@ type Wanted = { readonly key: string; readonly body: unknown; readonly cancels: 
 export type Customers = Readonly<{
   /** Text of the 201 by order id: what was promised. */
   acknowledged: ReadonlyMap<string, string>;
-  /** `most` checkouts, fewer if the server goes; `acknowledgedOne` hears how many of them were answered. Throws for a wrong answer. */
+  /**
+   * `most` checkouts, fewer if the server goes; `acknowledgedOne` hears how many of them were answered.
+   * Throws for a wrong answer.
+   */
   round(url: string, most: number, acknowledgedOne: (count: number) => void): Promise<void>;
   /** Repeats what got no answer, until all have one. */
   settle(url: string): Promise<void>;
@@ -29,7 +34,18 @@ export type Customers = Readonly<{
 }>;
 
 const AT_ONCE = 16;
-const SKUS = ['MUG-BLUE', 'MUG-SAND', 'TEAPOT-1L', 'BOWL-SET-4', 'PLATE-27', 'CANDLE-FIG', 'CANDLE-SEA', 'LANTERN-S', 'JAR-1L', 'RIBBON-RED'];
+const SKUS = [
+  'MUG-BLUE',
+  'MUG-SAND',
+  'TEAPOT-1L',
+  'BOWL-SET-4',
+  'PLATE-27',
+  'CANDLE-FIG',
+  'CANDLE-SEA',
+  'LANTERN-S',
+  'JAR-1L',
+  'RIBBON-RED',
+];
 /** Scarce, and in every third order. */
 export const HOT_SKU = 'HOT';
 const POLICIES = ['cancelOrder', 'cancelLines', 'backorder'] as const;
@@ -46,13 +62,29 @@ export const customers = (roll: Dice, token: () => string): Customers => {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(roll() * items.length)] as T;
 
   const want = (): Wanted => {
-    const lines: NewLine[] = Array.from({ length: roll() < 0.1 ? 8 : 1 + Math.floor(roll() * 3) }, () => ({ sku: pick(SKUS), quantity: 1 + Math.floor(roll() * 3) }));
+    const lines: NewLine[] = Array.from({ length: roll() < 0.1 ? 8 : 1 + Math.floor(roll() * 3) }, () => ({
+      sku: pick(SKUS),
+      quantity: 1 + Math.floor(roll() * 3),
+    }));
     if (roll() < 0.33) lines.push({ sku: HOT_SKU, quantity: 1 + Math.floor(roll() * 2) });
-    return { key: systemRandomness.uuid(), body: newOrder(lines, { onShortage: pick(POLICIES) }), cancels: roll() < 0.1 };
+    return {
+      key: systemRandomness.uuid(),
+      body: newOrder(lines, { onShortage: pick(POLICIES) }),
+      cancels: roll() < 0.1,
+    };
   };
-  const post = async (url: string, path: string, key: string, body: unknown): Promise<Readonly<{ status: number; text: string }>> => {
+  const post = async (
+    url: string,
+    path: string,
+    key: string,
+    body: unknown,
+  ): Promise<Readonly<{ status: number; text: string }>> => {
     try {
-      const headers = { authorization: `Bearer ${token()}`, 'content-type': 'application/json', 'idempotency-key': key };
+      const headers = {
+        authorization: `Bearer ${token()}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      };
       const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
       return { status: response.status, text: await response.text() };
     } catch (cause) {
@@ -62,7 +94,8 @@ export const customers = (roll: Dice, token: () => string): Customers => {
   const checkOut = async (url: string, wanted: Wanted): Promise<void> => {
     const { status, text } = await post(url, '/orders', wanted.key, wanted.body);
     if (status !== 201) throw new Error(`a checkout was answered ${status}: ${text}`);
-    if (wanted.answer !== undefined && wanted.answer !== text) throw new Error(`a repeat was answered\n${text}\nand before\n${wanted.answer}`);
+    if (wanted.answer !== undefined && wanted.answer !== text)
+      throw new Error(`a repeat was answered\n${text}\nand before\n${wanted.answer}`);
     wanted.answer = text;
     acknowledged.set((JSON.parse(text) as { orderId: string }).orderId, text);
   };
@@ -73,7 +106,9 @@ export const customers = (roll: Dice, token: () => string): Customers => {
     }
     if (!wanted.cancels) return;
     const { orderId } = JSON.parse(wanted.answer ?? '') as { orderId: string };
-    const { status, text } = await post(url, `/orders/${orderId}/cancel`, systemRandomness.uuid(), { reason: 'changed my mind' });
+    const { status, text } = await post(url, `/orders/${orderId}/cancel`, systemRandomness.uuid(), {
+      reason: 'changed my mind',
+    });
     if (status === 200) cancelled += 1;
     else if (status !== 409) throw new Error(`a cancellation was answered ${status}: ${text}`);
   };
@@ -83,7 +118,8 @@ export const customers = (roll: Dice, token: () => string): Customers => {
       while (await work());
     };
     const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
-    for (const one of ended) if (one.status === 'rejected' && !(one.reason instanceof Broken)) throw one.reason;
+    for (const one of ended)
+      if (one.status === 'rejected' && !(one.reason instanceof Broken)) throw one.reason;
   };
   const attempt = async (url: string, wanted: Wanted): Promise<void> => {
     try {

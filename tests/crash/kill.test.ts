@@ -1,4 +1,7 @@
-/** `CRASHES=200 node build/tests/crash/kill.test.js` for a long run; `CRASH_SEED=n` for another course of events. */
+/**
+ * `CRASHES=200 node build/tests/crash/kill.test.js` for a long run; `CRASH_SEED=n` for another course of
+ * events.
+ */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +23,13 @@ const HOT_UNITS = 8 * CRASHES;
 const END_MS = 60_000 + CRASHES * 2_000;
 
 const VARIABLES = {
-  PORT: '0', SEED: 'demo', LOG_LEVEL: 'error', SIM_PAYMENT_LATENCY_MS: '5', SIM_WAREHOUSE_LATENCY_MS: '20', SIM_PAYMENT_UNKNOWN_RATE: '0.1', SIM_PAYMENT_FAILURE_RATE: '0.05',
+  PORT: '0',
+  SEED: 'demo',
+  LOG_LEVEL: 'error',
+  SIM_PAYMENT_LATENCY_MS: '5',
+  SIM_WAREHOUSE_LATENCY_MS: '20',
+  SIM_PAYMENT_UNKNOWN_RATE: '0.1',
+  SIM_PAYMENT_FAILURE_RATE: '0.05',
 };
 
 let running: ServerProcess | undefined;
@@ -75,14 +84,23 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
     assert.is(body.total.amountMinor, JSON.parse(text).total.amountMinor);
   }
   const open = new Set(shoppers.acknowledged.keys());
-  await eventually('every order to end', async () => {
-    for (const orderId of open) {
-      if (!['delivered', 'cancelled'].includes((await client.ok('GET', `/orders/${orderId}`)).status)) return false;
-      open.delete(orderId);
-    }
-    const { items } = await client.ok('GET', '/ops/consumers');
-    return items.every(({ lag, inFlight, retrying }: any) => lag.events === 0 && inFlight === 0 && retrying === 0);
-  }, END_MS).catch((error: Error) => assert.unreachable(`${error.message}; open: ${[...open].join(' ')}\n${server.errors()}`));
+  await eventually(
+    'every order to end',
+    async () => {
+      for (const orderId of open) {
+        if (!['delivered', 'cancelled'].includes((await client.ok('GET', `/orders/${orderId}`)).status))
+          return false;
+        open.delete(orderId);
+      }
+      const { items } = await client.ok('GET', '/ops/consumers');
+      return items.every(
+        ({ lag, inFlight, retrying }: any) => lag.events === 0 && inFlight === 0 && retrying === 0,
+      );
+    },
+    END_MS,
+  ).catch((error: Error) =>
+    assert.unreachable(`${error.message}; open: ${[...open].join(' ')}\n${server.errors()}`),
+  );
   assert.equal((await client.ok('GET', '/ops/parked')).items, []);
   assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
   assert.is(server.errors(), '');
@@ -91,12 +109,21 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
   try {
     const folded = await foldAll(stores);
     for (const orderId of shoppers.acknowledged.keys()) assert.ok(folded.orders.has(orderId));
-    assert.is(folded.orders.size, shoppers.acknowledged.size, 'every order was acknowledged in the end, and none was placed twice');
+    assert.is(
+      folded.orders.size,
+      shoppers.acknowledged.size,
+      'every order was acknowledged in the end, and none was placed twice',
+    );
     assert.equal(await brokenAccounts(folder, stores, folded), [], `the books of ${folder}`);
     const ended = [...folded.orders.values()];
     const cancelled = ended.filter((order) => order.cancelled).length;
-    console.log(`\nNOTE ${CRASHES} crashes: ${ended.length} orders, ${cancelled} of them cancelled; ${shoppers.repeated()} repeats; ${mails()} mails`);
-    assert.ok(cancelled > 0 && cancelled < ended.length && shoppers.cancelled() > 0 && shoppers.repeated() > 0, 'the run tried all of it');
+    console.log(
+      `\nNOTE ${CRASHES} crashes: ${ended.length} orders, ${cancelled} of them cancelled; ${shoppers.repeated()} repeats; ${mails()} mails`,
+    );
+    assert.ok(
+      cancelled > 0 && cancelled < ended.length && shoppers.cancelled() > 0 && shoppers.repeated() > 0,
+      'the run tried all of it',
+    );
   } finally {
     await stores.close();
   }

@@ -18,10 +18,15 @@ const MAIN = join(import.meta.dirname, '..', '..', 'main.js');
 
 /** Starts main.js with just these variables: what the tests' own environment says is not the server's. */
 export const startProcess = (variables: Readonly<Record<string, string>>): ServerProcess => {
-  const child: ChildProcess = spawn(process.execPath, ['--enable-source-maps', MAIN], { env: { PATH: process.env.PATH ?? '', ...variables }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    env: { PATH: process.env.PATH ?? '', ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [output, errors] = ['', ''];
   child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  );
   const url = new Promise<string>((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
@@ -32,7 +37,8 @@ export const startProcess = (variables: Readonly<Record<string, string>>): Serve
   });
   url.catch(() => undefined);
   return {
-    url, ended,
+    url,
+    ended,
     end(signal) {
       child.kill(signal);
       return ended;

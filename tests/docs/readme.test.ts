@@ -20,18 +20,34 @@ readme('its tour works line by line', async () => {
     return;
   }
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-readme-'));
-  const environment = readEnvironment({ PORT: '0', DATA_DIR: join(folder, 'data'), SIM_PAYMENT_LATENCY_MS: '5', SIM_WAREHOUSE_LATENCY_MS: '1000' });
-  const server = await startServer(environment, { clock: systemClock, randomness: systemRandomness, log: jsonLog('error') });
+  const environment = readEnvironment({
+    PORT: '0',
+    DATA_DIR: join(folder, 'data'),
+    SIM_PAYMENT_LATENCY_MS: '5',
+    SIM_WAREHOUSE_LATENCY_MS: '1000',
+  });
+  const server = await startServer(environment, {
+    clock: systemClock,
+    randomness: systemRandomness,
+    log: jsonLog('error'),
+  });
   try {
-    const [, tour = ''] = /<!-- tour -->\n```sh\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+    const [, tour = ''] =
+      /<!-- tour -->\n```sh\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
     assert.match(tour, 'URL=http://127.0.0.1:3000');
     // The refund at the end needs the capture, which the reader's own pace leaves time for.
     const paced = tour
       .replace('URL=http://127.0.0.1:3000', `URL=${server.url}`)
       .replaceAll(/^curl (.*)$/gm, (line) => `${line}; echo`)
-      .replace('# Money back', 'until curl -s "$URL/orders/$ORDER" -H "Authorization: Bearer $TOKEN" | grep -q \'"status":"delivered"\'; do :; done\n# Money back');
+      .replace(
+        '# Money back',
+        'until curl -s "$URL/orders/$ORDER" -H "Authorization: Bearer $TOKEN" | grep -q \'"status":"delivered"\'; do :; done\n# Money back',
+      );
     const { stdout } = await promisify(execFile)('bash', ['-euc', paced], { cwd: folder, timeout: 60_000 });
-    const answers = stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const answers = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     const [search, placed, status, waited, history, first, asOf, cancelled, refunded] = answers;
     assert.is(answers.length, 9, stdout);
     assert.is((search?.items as unknown[]).length, 2);

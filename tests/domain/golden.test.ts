@@ -1,4 +1,7 @@
-/** Every event that was ever stored can still be read: each version of each type has a sample, which is held here. */
+/**
+ * Every event that was ever stored can still be read: each version of each type has a sample, which is held
+ * here.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -10,9 +13,20 @@ import { ORDER_EVENTS } from '../../domain/order/events.ts';
 import * as aggregates from '../../runtime/aggregates.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
-import { CATEGORIES, currentLines, fileOf, lacking, linesIn, lineOf, samplesIn, schemaOf, type Schemas } from './golden/samples.ts';
+import {
+  CATEGORIES,
+  currentLines,
+  fileOf,
+  lacking,
+  linesIn,
+  lineOf,
+  samplesIn,
+  schemaOf,
+  type Schemas,
+} from './golden/samples.ts';
 
-const named = (sample: EventEnvelope): string => `${sample.type} version ${sample.schema} (${sample.stream}@${sample.revision})`;
+const named = (sample: EventEnvelope): string =>
+  `${sample.type} version ${sample.schema} (${sample.stream}@${sample.revision})`;
 /** The samples in a store, as they were appended once. */
 const stored = async (samples: readonly EventEnvelope[]) => {
   const store = memoryEventStore();
@@ -24,12 +38,18 @@ const stored = async (samples: readonly EventEnvelope[]) => {
   return store;
 };
 const violationsIn = async (samples: readonly EventEnvelope[]): Promise<readonly string[]> =>
-  (await checkStore(await stored(samples), NO_PROGRESS)).first.map(({ stream, revision, sentence }) => `${stream}@${revision}: ${sentence}`);
+  (await checkStore(await stored(samples), NO_PROGRESS)).first.map(
+    ({ stream, revision, sentence }) => `${stream}@${revision}: ${sentence}`,
+  );
 
 const golden = suite('golden samples');
 
 golden('are kept of every category', () => {
-  for (const { category } of Object.values(aggregates)) assert.ok(CATEGORIES[category], `add ${category} and its events to CATEGORIES in tests/domain/golden/samples.ts`);
+  for (const { category } of Object.values(aggregates))
+    assert.ok(
+      CATEGORIES[category],
+      `add ${category} and its events to CATEGORIES in tests/domain/golden/samples.ts`,
+    );
 });
 
 for (const [category, schemas] of Object.entries(CATEGORIES)) {
@@ -42,24 +62,37 @@ for (const [category, schemas] of Object.entries(CATEGORIES)) {
 
   golden(`${category}: each version before the current one has its schema and its upcaster`, () => {
     for (const [type, { version, older, upcasters }] of Object.entries(schemas))
-      for (let v = 1; v < version; v++) assert.ok(older?.[v] && upcasters?.[v], `${type} version ${v} needs both`);
+      for (let v = 1; v < version; v++)
+        assert.ok(older?.[v] && upcasters?.[v], `${type} version ${v} needs both`);
   });
 
-  golden(`${category}: each is of a known type and version, as it was stored, and fits the schema of its time and of today`, () => {
-    for (const [index, sample] of samples.entries()) {
-      const own = schemaOf(schemas, sample);
-      assert.ok(own, `${named(sample)} is known no more; what has shipped stays`);
-      assert.is(categoryOf(sample.stream), category, `${named(sample)} is in the wrong file`);
-      assert.is(lineOf(sample), linesIn(category)[index], `${named(sample)} is not as a store writes it`);
-      for (const [when, parsed] of [['its own', own.safeParse(sample.data)], ['today\'s', schemas[sample.type]?.data.safeParse(upcast(schemas, sample).data)]] as const)
-        assert.ok(parsed?.success, `${named(sample)} does not fit ${when} schema: ${parsed?.error?.message ?? ''}`);
-    }
-  });
+  golden(
+    `${category}: each is of a known type and version, as it was stored, and fits the schema of its time and of today`,
+    () => {
+      for (const [index, sample] of samples.entries()) {
+        const own = schemaOf(schemas, sample);
+        assert.ok(own, `${named(sample)} is known no more; what has shipped stays`);
+        assert.is(categoryOf(sample.stream), category, `${named(sample)} is in the wrong file`);
+        assert.is(lineOf(sample), linesIn(category)[index], `${named(sample)} is not as a store writes it`);
+        for (const [when, parsed] of [
+          ['its own', own.safeParse(sample.data)],
+          ["today's", schemas[sample.type]?.data.safeParse(upcast(schemas, sample).data)],
+        ] as const)
+          assert.ok(
+            parsed?.success,
+            `${named(sample)} does not fit ${when} schema: ${parsed?.error?.message ?? ''}`,
+          );
+      }
+    },
+  );
 
   golden(`${category}: those of older versions read as they always did`, () => {
     const [are, should] = [currentLines(schemas, samples), linesIn(category, 'current')];
     for (const [index, line] of are.entries())
-      assert.ok(line === should[index], `line ${index + 1} of ${fileOf(category, 'current')} should be this, if it is what the older sample means today:\n${line}`);
+      assert.ok(
+        line === should[index],
+        `line ${index + 1} of ${fileOf(category, 'current')} should be this, if it is what the older sample means today:\n${line}`,
+      );
     assert.is(should.length, are.length, `${fileOf(category, 'current')} has lines of no sample`);
   });
 
@@ -81,29 +114,79 @@ const LATER: Readonly<Record<string, Schemas>> = {
   },
   operations: {
     ...OPERATIONS_EVENTS,
-    LampLit: { version: 1, data: z.strictObject({ lamp: z.string().min(1), watts: z.int(), by: z.string().optional() }) },
-    LampsCounted: { version: 1, data: z.strictObject({ lamps: z.array(z.strictObject({ id: z.uuid(), country: z.string().regex(/^[A-Z]{2}$/), kind: z.enum(['b', 'c']) })).min(1), filter: z.record(z.string(), z.string()) }) },
+    LampLit: {
+      version: 1,
+      data: z.strictObject({ lamp: z.string().min(1), watts: z.int(), by: z.string().optional() }),
+    },
+    LampsCounted: {
+      version: 1,
+      data: z.strictObject({
+        lamps: z
+          .array(
+            z.strictObject({
+              id: z.uuid(),
+              country: z.string().regex(/^[A-Z]{2}$/),
+              kind: z.enum(['b', 'c']),
+            }),
+          )
+          .min(1),
+        filter: z.record(z.string(), z.string()),
+      }),
+    },
   },
 };
 for (const [category, schemas] of Object.entries(LATER))
   golden(`${category}: what a change lacks is said, with lines that mend it`, async () => {
     const today = samplesIn(category);
-    const samples = [...today, ...lacking(category, CATEGORIES[category] ?? {}, today).map(({ line }, index) => eventOf(line, today.length + 1 + index))];
+    const samples = [
+      ...today,
+      ...lacking(category, CATEGORIES[category] ?? {}, today).map(({ line }, index) =>
+        eventOf(line, today.length + 1 + index),
+      ),
+    ];
     const missing = lacking(category, schemas, samples);
-    const types = category === 'order' ? ['OrderPlaced version 3'] : ['LampLit version 1', 'LampsCounted version 1'];
+    const types =
+      category === 'order' ? ['OrderPlaced version 3'] : ['LampLit version 1', 'LampsCounted version 1'];
     assert.is(missing.length, types.length);
     for (const [index, type] of types.entries())
-      assert.match(missing[index]?.sentence ?? '', new RegExp(`^tests/domain/golden/${category}\\.ndjson has no sample of ${type}\\. Add one line to its end, such as this:\\n\\{"type"`));
-    const mended = [...samples, ...missing.map(({ line }, index) => eventOf(line, samples.length + 1 + index))];
+      assert.match(
+        missing[index]?.sentence ?? '',
+        new RegExp(
+          `^tests/domain/golden/${category}\\.ndjson has no sample of ${type}\\. Add one line to its end, such as this:\\n\\{"type"`,
+        ),
+      );
+    const mended = [
+      ...samples,
+      ...missing.map(({ line }, index) => eventOf(line, samples.length + 1 + index)),
+    ];
     assert.equal(lacking(category, schemas, mended), []);
-    for (const sample of mended) assert.ok(schemas[sample.type]?.data.safeParse(upcast(schemas, sample).data).success, named(sample));
+    for (const sample of mended)
+      assert.ok(schemas[sample.type]?.data.safeParse(upcast(schemas, sample).data).success, named(sample));
     // The chain goes on; only `check` of today does not know what is to come.
-    assert.equal((await violationsIn(mended)).filter((sentence) => /previousHash|revision \d+ stands|calls itself/.test(sentence)), []);
-    if (category === 'order') assert.is(currentLines(schemas, mended).length, currentLines(ORDER_EVENTS, samples).length + 1, 'version 2 is an older one then');
+    assert.equal(
+      (await violationsIn(mended)).filter((sentence) =>
+        /previousHash|revision \d+ stands|calls itself/.test(sentence),
+      ),
+      [],
+    );
+    if (category === 'order')
+      assert.is(
+        currentLines(schemas, mended).length,
+        currentLines(ORDER_EVENTS, samples).length + 1,
+        'version 2 is an older one then',
+      );
   });
 
 golden('a sample that was edited is found by the chain', async () => {
-  const samples = samplesIn('order').map((sample) => (sample.type === 'OrderPlaced' && sample.schema === 1 ? { ...sample, data: { ...(sample.data as object), requestHash: 'another' } } : sample));
-  assert.ok((await violationsIn(samples)).some((sentence) => sentence.includes('previousHash is not the hash of revision 0')));
+  const samples = samplesIn('order').map((sample) =>
+    sample.type === 'OrderPlaced' && sample.schema === 1
+      ? { ...sample, data: { ...(sample.data as object), requestHash: 'another' } }
+      : sample,
+  );
+  assert.ok(
+    (await violationsIn(samples)).some((sentence) =>
+      sentence.includes('previousHash is not the hash of revision 0'),
+    ),
+  );
 });
 golden.run();

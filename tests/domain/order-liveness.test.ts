@@ -21,12 +21,24 @@ const run = (seed: number, steps: number): void => {
   const world = createWorld(d, { A: d.below(8), B: d.below(8) });
   const orders = 1 + d.below(3);
   for (let n = 1; n <= orders; n++) {
-    const lines = Array.from({ length: 1 + d.below(3) }, (_, index) => ({ lineId: String(index + 1), sku: d.pick(SKUS) ?? 'A', name: 'Thing', quantity: 1 + d.below(4), unitPriceMinor: d.below(1_000) }));
-    const linesMinor = lines.reduce((total, line) => total + line.quantity * line.unitPriceMinor, 0);
-    world.place(placing({
-      orderId: `0190a000-0000-8000-8000-00000000000${n}`, lines, onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder',
-      shippingMinor: d.below(2) * 399, discountMinor: d.chance(0.3) ? d.below(linesMinor + 1) : 0, expiresAt: EXPIRES_AT,
+    const lines = Array.from({ length: 1 + d.below(3) }, (_, index) => ({
+      lineId: String(index + 1),
+      sku: d.pick(SKUS) ?? 'A',
+      name: 'Thing',
+      quantity: 1 + d.below(4),
+      unitPriceMinor: d.below(1_000),
     }));
+    const linesMinor = lines.reduce((total, line) => total + line.quantity * line.unitPriceMinor, 0);
+    world.place(
+      placing({
+        orderId: `0190a000-0000-8000-8000-00000000000${n}`,
+        lines,
+        onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder',
+        shippingMinor: d.below(2) * 399,
+        discountMinor: d.chance(0.3) ? d.below(linesMinor + 1) : 0,
+        expiresAt: EXPIRES_AT,
+      }),
+    );
   }
   for (let step = 0; step < steps; step++) world.step();
   assert.ok(world.settle(ROUNDS) < ROUNDS, 'the world never comes to rest');
@@ -42,7 +54,8 @@ const run = (seed: number, steps: number): void => {
       const returned = Math.min(line.returned, line.charged);
       return total + priceOfNext(line, returned, line.charged - returned);
     }, 0);
-    const priceMinor = goods + (state.lines.some((line) => line.charged > 0) ? state.totals.shippingMinor : 0);
+    const priceMinor =
+      goods + (state.lines.some((line) => line.charged > 0) ? state.totals.shippingMinor : 0);
     const goodwill = state.refunds.some((refund) => refund.refundId.startsWith('G'));
     const failedRefund = state.refunds.some((refund) => refund.state === 'failed');
     const unpaid = state.parcels.some((parcel) => parcel.capture === 'failed');
@@ -59,10 +72,14 @@ const run = (seed: number, steps: number): void => {
 const liveness = suite('orders');
 
 liveness(`end once the world behaves (${RUNS} runs of up to ${STEPS} steps)`, () => {
-  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 0, max: STEPS }), run), { numRuns: RUNS, includeErrorInReport: true });
+  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 0, max: STEPS }), run), {
+    numRuns: RUNS,
+    includeErrorInReport: true,
+  });
 });
 
 liveness('end in every way that there is', () => {
-  for (const status of ['delivered', 'cancelled', 'returned']) assert.ok((outcomes.get(status) ?? 0) > 0, `none was ${status}: ${JSON.stringify([...outcomes])}`);
+  for (const status of ['delivered', 'cancelled', 'returned'])
+    assert.ok((outcomes.get(status) ?? 0) > 0, `none was ${status}: ${JSON.stringify([...outcomes])}`);
 });
 liveness.run();

@@ -5,7 +5,21 @@ import type { OrderEvent } from '../../domain/order/events.ts';
 import { paymentNeed, stockNeeds } from '../../domain/order/needs.ts';
 import { order } from '../../domain/order/order.ts';
 import { statusOf, stepsOf } from '../../domain/order/status.ts';
-import { at, authorize, closed, confirmed, given, line, message, placed, placing, requested, reservedAll, SHIPMENT, stamp } from './scenario.ts';
+import {
+  at,
+  authorize,
+  closed,
+  confirmed,
+  given,
+  line,
+  message,
+  placed,
+  placing,
+  requested,
+  reservedAll,
+  SHIPMENT,
+  stamp,
+} from './scenario.ts';
 
 const placingOrders = suite('placing an order');
 
@@ -19,7 +33,9 @@ placingOrders('of the same request again is nothing, under any command id', () =
 });
 
 placingOrders('under a key that another request has used is refused, whatever the command id', () => {
-  placed().when(['PlaceOrder', placing({ requestHash: 'other' })], { id: 'given-0' }).thenRefused('idempotency_key_reused');
+  placed()
+    .when(['PlaceOrder', placing({ requestHash: 'other' })], { id: 'given-0' })
+    .thenRefused('idempotency_key_reused');
 });
 
 placingOrders('refuses sums that do not add up', () => {
@@ -33,13 +49,19 @@ placingOrders('refuses sums that do not add up', () => {
     placing({ lines: good.lines.map((l) => ({ ...l, lineId: '1' })) }),
     placing({ lines: [{ lineId: '1', sku: 'MUG', name: 'Mug', quantity: 0, unitPriceMinor: 1 }] }),
     placing({ lines: [{ lineId: '1', sku: 'MUG', name: 'Mug', quantity: 1.5, unitPriceMinor: 2 }] }),
-    placing({ lines: [{ lineId: '1', sku: 'MUG', name: 'Mug', quantity: 10_000, unitPriceMinor: Number.MAX_SAFE_INTEGER }] }),
+    placing({
+      lines: [
+        { lineId: '1', sku: 'MUG', name: 'Mug', quantity: 10_000, unitPriceMinor: Number.MAX_SAFE_INTEGER },
+      ],
+    }),
   ];
   for (const data of wrong) given().when(['PlaceOrder', data]).thenRefused('invalid_order');
 });
 
 placingOrders('comes before everything else', () => {
-  given().when(['CancelOrder', { reason: 'r' }]).thenRefused('order_not_found');
+  given()
+    .when(['CancelOrder', { reason: 'r' }])
+    .thenRefused('order_not_found');
   given().when(reservedAll).thenRefused('order_not_found');
 });
 placingOrders.run();
@@ -58,17 +80,36 @@ stock('is recorded once', () => {
 stock('short cancels the order, by the default policy', () => {
   const next = placed()
     .and(authorize('A', 8_500))
-    .when(['RecordStock', { lines: [{ lineId: '1', reserved: 3, backordered: 0, short: 0 }, { lineId: '2', reserved: 0, backordered: 0, short: 2 }] }])
+    .when([
+      'RecordStock',
+      {
+        lines: [
+          { lineId: '1', reserved: 3, backordered: 0, short: 0 },
+          { lineId: '2', reserved: 0, backordered: 0, short: 2 },
+        ],
+      },
+    ])
     .thenTypes('StockReserved', 'StockShort', 'OrderCancelled');
   assert.is(next.state.cancelled?.reason, 'out_of_stock');
   assert.equal(stockNeeds(next.state), [{ do: 'release', lineId: '1', sku: 'MUG', keep: 0 }]);
   assert.equal(paymentNeed(next.state), { do: 'void', authorizationId: 'A' });
-  next.and(['RecordVoid', { authorizationId: 'A' }]).when(['RecordRelease', { lines: [{ lineId: '1', quantity: 3, holds: 0 }] }]).thenTypes('StockReleased', 'OrderClosed');
+  next
+    .and(['RecordVoid', { authorizationId: 'A' }])
+    .when(['RecordRelease', { lines: [{ lineId: '1', quantity: 3, holds: 0 }] }])
+    .thenTypes('StockReleased', 'OrderClosed');
 });
 
 stock('short cancels just the lines, if the customer said so', () => {
   const next = placed({ onShortage: 'cancelLines' })
-    .when(['RecordStock', { lines: [{ lineId: '1', reserved: 3, backordered: 0, short: 0 }, { lineId: '2', reserved: 1, backordered: 0, short: 1 }] }])
+    .when([
+      'RecordStock',
+      {
+        lines: [
+          { lineId: '1', reserved: 3, backordered: 0, short: 0 },
+          { lineId: '2', reserved: 1, backordered: 0, short: 1 },
+        ],
+      },
+    ])
     .thenTypes('StockReserved', 'StockShort', 'LinesCancelled');
   assert.is(line(next, '2').cancelled, 1);
   next.when(authorize('A', 8_500)).thenTypes('PaymentAuthorized', 'OrderConfirmed');
@@ -76,7 +117,15 @@ stock('short cancels just the lines, if the customer said so', () => {
 
 stock('short of everything ends an order of any policy', () => {
   const next = placed({ onShortage: 'cancelLines' })
-    .when(['RecordStock', { lines: [{ lineId: '1', reserved: 0, backordered: 0, short: 3 }, { lineId: '2', reserved: 0, backordered: 0, short: 2 }] }])
+    .when([
+      'RecordStock',
+      {
+        lines: [
+          { lineId: '1', reserved: 0, backordered: 0, short: 3 },
+          { lineId: '2', reserved: 0, backordered: 0, short: 2 },
+        ],
+      },
+    ])
     .thenTypes('StockShort', 'LinesCancelled', 'OrderCancelled');
   assert.is(next.state.cancelled?.reason, 'all_lines_cancelled');
   assert.equal(stockNeeds(next.state), []);
@@ -85,27 +134,50 @@ stock('short of everything ends an order of any policy', () => {
 stock('on back-order counts as settled, and arrives later', () => {
   const waiting = placed({ onShortage: 'backorder' })
     .and(authorize('A', 8_500))
-    .when(['RecordStock', { lines: [{ lineId: '1', reserved: 1, backordered: 2, short: 0 }, { lineId: '2', reserved: 2, backordered: 0, short: 0 }] }])
+    .when([
+      'RecordStock',
+      {
+        lines: [
+          { lineId: '1', reserved: 1, backordered: 2, short: 0 },
+          { lineId: '2', reserved: 2, backordered: 0, short: 0 },
+        ],
+      },
+    ])
     .thenTypes('StockReserved', 'StockShort', 'OrderConfirmed');
-  const filled = waiting.when(['RecordBackorderFilled', { lineId: '1', quantity: 1 }]).then(['StockReserved', { from: 'backorder', lines: [{ lineId: '1', quantity: 1 }] }]);
+  const filled = waiting
+    .when(['RecordBackorderFilled', { lineId: '1', quantity: 1 }])
+    .then(['StockReserved', { from: 'backorder', lines: [{ lineId: '1', quantity: 1 }] }]);
   // More than waits is the stock's slip or units that were cancelled meanwhile.
-  const full = filled.when(['RecordBackorderFilled', { lineId: '1', quantity: 5 }]).then(['StockReserved', { from: 'backorder', lines: [{ lineId: '1', quantity: 1 }] }]);
+  const full = filled
+    .when(['RecordBackorderFilled', { lineId: '1', quantity: 5 }])
+    .then(['StockReserved', { from: 'backorder', lines: [{ lineId: '1', quantity: 1 }] }]);
   full.when(['RecordBackorderFilled', { lineId: '1', quantity: 1 }]).thenNothing();
   full.when(['RecordBackorderFilled', { lineId: '9', quantity: 1 }]).thenRefused('unknown_line');
   assert.equal([line(full).reserved, line(full).held], [3, 3]);
 });
 
 stock('reserved after the cancellation is held until it is given back', () => {
-  const next = placed().and(['CancelOrder', { reason: 'r' }]).when(reservedAll).thenTypes('StockReserved');
+  const next = placed()
+    .and(['CancelOrder', { reason: 'r' }])
+    .when(reservedAll)
+    .thenTypes('StockReserved');
   assert.equal([line(next).reserved, line(next).cancelled, line(next).held], [0, 3, 3]);
-  assert.equal(stockNeeds(next.state).map((need) => need.do), ['release', 'release']);
+  assert.equal(
+    stockNeeds(next.state).map((need) => need.do),
+    ['release', 'release'],
+  );
 });
 
 stock('for units of which some were cancelled meanwhile gives the rest back', () => {
-  const next = placed().and(['CancelLines', { lines: [{ lineId: '1', quantity: 1 }], reason: 'r' }]).when(reservedAll).thenTypes('StockReserved');
+  const next = placed()
+    .and(['CancelLines', { lines: [{ lineId: '1', quantity: 1 }], reason: 'r' }])
+    .when(reservedAll)
+    .thenTypes('StockReserved');
   assert.equal([line(next).reserved, line(next).held], [2, 3]);
   assert.equal(stockNeeds(next.state), [{ do: 'release', lineId: '1', sku: 'MUG', keep: 2 }]);
-  const released = next.when(['RecordRelease', { lines: [{ lineId: '1', quantity: 1, holds: 2 }] }]).thenTypes('StockReleased');
+  const released = next
+    .when(['RecordRelease', { lines: [{ lineId: '1', quantity: 1, holds: 2 }] }])
+    .thenTypes('StockReleased');
   released.when(['RecordRelease', { lines: [{ lineId: '1', quantity: 0, holds: 2 }] }]).thenNothing();
   // An older answer that comes late cannot bring units back.
   released.when(['RecordRelease', { lines: [{ lineId: '1', quantity: 0, holds: 3 }] }]).thenNothing();
@@ -115,10 +187,15 @@ stock.run();
 const payment = suite('authorization');
 
 payment('declined can be tried again until it succeeds', () => {
-  const declined = placed().and(reservedAll).when(['RecordDecline', { attempt: 1, code: 'card_declined', sentence: 'No.' }]).thenTypes('PaymentDeclined');
+  const declined = placed()
+    .and(reservedAll)
+    .when(['RecordDecline', { attempt: 1, code: 'card_declined', sentence: 'No.' }])
+    .thenTypes('PaymentDeclined');
   assert.is(paymentNeed(declined.state), undefined);
   declined.when(['RecordDecline', { attempt: 1, code: 'x', sentence: 'x' }]).thenNothing();
-  const again = declined.when(['RetryPayment', { token: 'other' }]).then(['PaymentRetryRequested', { attempt: 2, token: 'other' }]);
+  const again = declined
+    .when(['RetryPayment', { token: 'other' }])
+    .then(['PaymentRetryRequested', { attempt: 2, token: 'other' }]);
   assert.equal(paymentNeed(again.state), { do: 'authorize', attempt: 2, amountMinor: 8_500, token: 'other' });
   again.when(['RetryPayment', {}]).thenRefused('payment_in_progress');
   again.when(['RecordDecline', { attempt: 1, code: 'x', sentence: 'x' }]).thenNothing();
@@ -128,59 +205,103 @@ payment('declined can be tried again until it succeeds', () => {
 });
 
 payment('that the bank wants confirmed waits for the customer', () => {
-  const asked = placed().when(['RecordActionRequired', { attempt: 1, authorizationId: 'A', url: 'https://bank' }]).thenTypes('PaymentActionRequired');
-  asked.when(['RecordActionRequired', { attempt: 1, authorizationId: 'A', url: 'https://bank' }]).thenNothing();
+  const asked = placed()
+    .when(['RecordActionRequired', { attempt: 1, authorizationId: 'A', url: 'https://bank' }])
+    .thenTypes('PaymentActionRequired');
+  asked
+    .when(['RecordActionRequired', { attempt: 1, authorizationId: 'A', url: 'https://bank' }])
+    .thenNothing();
   assert.is(paymentNeed(asked.state), undefined);
   assert.ok(stepsOf(asked.state)[1]?.sentence.includes('https://bank'));
   asked.when(['RetryPayment', { token: 'done' }]).thenTypes('PaymentRetryRequested');
   asked.when(['RecordDecline', { attempt: 1, code: 'x', sentence: 'x' }]).thenTypes('PaymentDeclined');
-  assert.is(asked.when(authorize('A', 8_500)).thenTypes('PaymentAuthorized').state.payment.state, 'authorized');
+  assert.is(
+    asked.when(authorize('A', 8_500)).thenTypes('PaymentAuthorized').state.payment.state,
+    'authorized',
+  );
 });
 
 payment('is refused for a cancelled order, and abandoned at the gateway', () => {
   const next = placed().and(['CancelOrder', { reason: 'r' }]);
   next.when(['RetryPayment', {}]).thenRefused('already_cancelled');
   assert.equal(paymentNeed(next.state), { do: 'abandon', attempt: 1 });
-  const given = next.when(['RecordAbandoned', { attempt: 1 }]).then(['PaymentVoided', { attempt: 1, amountMinor: 0 }]);
+  const given = next
+    .when(['RecordAbandoned', { attempt: 1 }])
+    .then(['PaymentVoided', { attempt: 1, amountMinor: 0 }]);
   given.when(['RecordAbandoned', { attempt: 1 }]).thenNothing();
   assert.is(paymentNeed(given.state), undefined);
 });
 
 payment('that comes after the cancellation stays open and is voided', () => {
-  const late = placed().and(['CancelOrder', { reason: 'r' }]).when(authorize('A', 8_500)).thenTypes('PaymentAuthorized');
+  const late = placed()
+    .and(['CancelOrder', { reason: 'r' }])
+    .when(authorize('A', 8_500))
+    .thenTypes('PaymentAuthorized');
   assert.equal(paymentNeed(late.state), { do: 'void', authorizationId: 'A' });
-  const voided = late.when(['RecordVoid', { authorizationId: 'A' }]).then(['PaymentVoided', { authorizationId: 'A', amountMinor: 8_500 }]);
+  const voided = late
+    .when(['RecordVoid', { authorizationId: 'A' }])
+    .then(['PaymentVoided', { authorizationId: 'A', amountMinor: 8_500 }]);
   voided.when(['RecordVoid', { authorizationId: 'A' }]).thenNothing();
   voided.when(['RecordVoid', { authorizationId: 'Z' }]).thenRefused('unknown_authorization');
   // The stock has not answered: nobody knows yet that it holds nothing.
   assert.is(voided.state.closedAt, undefined);
-  const free = [{ lineId: '1', quantity: 0, holds: 0 }, { lineId: '2', quantity: 0, holds: 0 }];
+  const free = [
+    { lineId: '1', quantity: 0, holds: 0 },
+    { lineId: '2', quantity: 0, holds: 0 },
+  ];
   voided.when(['RecordRelease', { lines: free }]).thenTypes('StockReleased', 'OrderClosed');
 });
 
-payment('answered late for an earlier attempt secures the order once the attempt under way is abandoned', () => {
-  const late = placed().and(reservedAll).and(['RecordDecline', { attempt: 1, code: 'x', sentence: 'x' }]).and(['RetryPayment', {}]).when(authorize('A', 8_500, 1)).thenTypes('PaymentAuthorized');
-  assert.equal(paymentNeed(late.state), { do: 'abandon', attempt: 2 });
-  assert.is(paymentNeed(late.when(['RecordAbandoned', { attempt: 2 }]).thenTypes('PaymentVoided', 'OrderConfirmed').state), undefined);
-  // The gateway had authorized the second one too: one of both goes back.
-  const twice = late.when(authorize('B', 8_500, 2)).thenTypes('PaymentAuthorized', 'OrderConfirmed');
-  assert.equal(paymentNeed(twice.state), { do: 'void', authorizationId: 'A' });
-  const one = twice.when(['RecordVoid', { authorizationId: 'A' }]).thenTypes('PaymentVoided');
-  assert.is(one.state.payment.state, 'authorized');
-  assert.is(paymentNeed(one.state), undefined);
-});
+payment(
+  'answered late for an earlier attempt secures the order once the attempt under way is abandoned',
+  () => {
+    const late = placed()
+      .and(reservedAll)
+      .and(['RecordDecline', { attempt: 1, code: 'x', sentence: 'x' }])
+      .and(['RetryPayment', {}])
+      .when(authorize('A', 8_500, 1))
+      .thenTypes('PaymentAuthorized');
+    assert.equal(paymentNeed(late.state), { do: 'abandon', attempt: 2 });
+    assert.is(
+      paymentNeed(
+        late.when(['RecordAbandoned', { attempt: 2 }]).thenTypes('PaymentVoided', 'OrderConfirmed').state,
+      ),
+      undefined,
+    );
+    // The gateway had authorized the second one too: one of both goes back.
+    const twice = late.when(authorize('B', 8_500, 2)).thenTypes('PaymentAuthorized', 'OrderConfirmed');
+    assert.equal(paymentNeed(twice.state), { do: 'void', authorizationId: 'A' });
+    const one = twice.when(['RecordVoid', { authorizationId: 'A' }]).thenTypes('PaymentVoided');
+    assert.is(one.state.payment.state, 'authorized');
+    assert.is(paymentNeed(one.state), undefined);
+  },
+);
 
 payment('that lapses is asked for anew while anything is due', () => {
-  const lapsed = confirmed().when(['RecordAuthorizationExpired', { authorizationId: 'A' }]).then(['PaymentAuthorizationExpired', { authorizationId: 'A' }], ['PaymentRetryRequested', { attempt: 2, token: 'tok' }]);
+  const lapsed = confirmed()
+    .when(['RecordAuthorizationExpired', { authorizationId: 'A' }])
+    .then(
+      ['PaymentAuthorizationExpired', { authorizationId: 'A' }],
+      ['PaymentRetryRequested', { attempt: 2, token: 'tok' }],
+    );
   assert.equal(paymentNeed(lapsed.state), { do: 'authorize', attempt: 2, amountMinor: 8_500, token: 'tok' });
   lapsed.when(['RecordAuthorizationExpired', { authorizationId: 'A' }]).thenNothing();
   lapsed.when(['RecordAuthorizationExpired', { authorizationId: 'Z' }]).thenRefused('unknown_authorization');
-  placed().and(authorize('A', 8_500)).and(['CancelOrder', { reason: 'r' }]).when(['RecordAuthorizationExpired', { authorizationId: 'A' }]).thenTypes('PaymentAuthorizationExpired');
+  placed()
+    .and(authorize('A', 8_500))
+    .and(['CancelOrder', { reason: 'r' }])
+    .when(['RecordAuthorizationExpired', { authorizationId: 'A' }])
+    .thenTypes('PaymentAuthorizationExpired');
 });
 
 payment('of an old attempt that lapses leaves the attempt under way alone', () => {
-  const paying = requested().and(['RecordVoid', { authorizationId: 'A' }]).and(['RetryPayment', {}]).and(authorize('late', 8_500, 1));
-  const next = paying.when(['RecordAuthorizationExpired', { authorizationId: 'late' }]).thenTypes('PaymentAuthorizationExpired');
+  const paying = requested()
+    .and(['RecordVoid', { authorizationId: 'A' }])
+    .and(['RetryPayment', {}])
+    .and(authorize('late', 8_500, 1));
+  const next = paying
+    .when(['RecordAuthorizationExpired', { authorizationId: 'late' }])
+    .thenTypes('PaymentAuthorizationExpired');
   assert.equal(next.state.payment.state, 'working');
   assert.equal(next.state.payment.attempt, 2);
 });
@@ -202,13 +323,17 @@ const expiry = suite('expiry');
 
 expiry('cancels what is not confirmed in time, and nothing before', () => {
   placed().when(['ExpireOrder', {}], { minutes: 29 }).thenRefused('not_due');
-  const gone = placed().when(['ExpireOrder', {}], { minutes: 30 }).then(['OrderCancelled', { reason: 'expired' }]);
+  const gone = placed()
+    .when(['ExpireOrder', {}], { minutes: 30 })
+    .then(['OrderCancelled', { reason: 'expired' }]);
   gone.when(['ExpireOrder', {}], { minutes: 31 }).thenNothing();
   confirmed().when(['ExpireOrder', {}], { minutes: 99 }).thenNothing();
 });
 
 expiry('waits while anyone holds the order', () => {
-  const held = placed().and(['HoldOrder', { hold: 'fraud', reason: 'r' }], 10).and(['HoldOrder', { hold: 'operator', reason: 'r' }], 15);
+  const held = placed()
+    .and(['HoldOrder', { hold: 'fraud', reason: 'r' }], 10)
+    .and(['HoldOrder', { hold: 'operator', reason: 'r' }], 15);
   held.when(['ExpireOrder', {}], { minutes: 60 }).thenRefused('not_due');
   const one = held.and(['ReleaseOrder', { hold: 'fraud', reason: 'r' }], 20);
   one.when(['ExpireOrder', {}], { minutes: 60 }).thenRefused('not_due');
@@ -223,10 +348,17 @@ expiry.run();
 const holds = suite('holds');
 
 holds('keep an order from being confirmed and from being asked of the warehouse', () => {
-  const held = placed().and(['HoldOrder', { hold: 'fraud', reason: 'r' }]).and(reservedAll).when(authorize('A', 8_500)).thenTypes('PaymentAuthorized');
+  const held = placed()
+    .and(['HoldOrder', { hold: 'fraud', reason: 'r' }])
+    .and(reservedAll)
+    .when(authorize('A', 8_500))
+    .thenTypes('PaymentAuthorized');
   assert.is(statusOf(held.state), 'held');
   held.when(['ReleaseOrder', { hold: 'fraud', reason: 'r' }]).thenTypes('OrderReleased', 'OrderConfirmed');
-  confirmed().and(['HoldOrder', { hold: 'fraud', reason: 'r' }]).when(['RequestShipment', {}]).thenNothing();
+  confirmed()
+    .and(['HoldOrder', { hold: 'fraud', reason: 'r' }])
+    .when(['RequestShipment', {}])
+    .thenNothing();
 });
 
 holds('are told apart by who holds', () => {
@@ -237,12 +369,29 @@ holds('are told apart by who holds', () => {
 });
 
 holds('come too late once the order is over', () => {
-  placed().and(['CancelOrder', { reason: 'r' }]).when(['HoldOrder', { hold: 'x', reason: 'r' }]).thenRefused('already_cancelled');
-  closed().when(['HoldOrder', { hold: 'x', reason: 'r' }]).thenRefused('already_shipped');
+  placed()
+    .and(['CancelOrder', { reason: 'r' }])
+    .when(['HoldOrder', { hold: 'x', reason: 'r' }])
+    .thenRefused('already_cancelled');
+  closed()
+    .when(['HoldOrder', { hold: 'x', reason: 'r' }])
+    .thenRefused('already_shipped');
 });
 
 holds('do not hide that everything was sent meanwhile', () => {
-  const sent = requested().and(['HoldOrder', { hold: 'x', reason: 'r' }]).and(['RecordDispatch', { shipmentId: SHIPMENT, parcelId: 'P', lines: [{ lineId: '1', quantity: 3 }, { lineId: '2', quantity: 2 }] }]);
+  const sent = requested()
+    .and(['HoldOrder', { hold: 'x', reason: 'r' }])
+    .and([
+      'RecordDispatch',
+      {
+        shipmentId: SHIPMENT,
+        parcelId: 'P',
+        lines: [
+          { lineId: '1', quantity: 3 },
+          { lineId: '2', quantity: 2 },
+        ],
+      },
+    ]);
   assert.is(statusOf(sent.state), 'shipped');
 });
 holds.run();
@@ -251,9 +400,14 @@ const address = suite('shipping address');
 const shippingAddress = { subject: 'c-1', key: 'k', box: 'b' };
 
 address('changes until the warehouse has been asked', () => {
-  confirmed().when(['ChangeShippingAddress', { shippingAddress, country: 'FR' }]).then(['ShippingAddressChanged', { shippingAddress, country: 'FR' }]);
+  confirmed()
+    .when(['ChangeShippingAddress', { shippingAddress, country: 'FR' }])
+    .then(['ShippingAddressChanged', { shippingAddress, country: 'FR' }]);
   requested().when(['ChangeShippingAddress', { shippingAddress }]).thenRefused('at_warehouse');
-  placed().and(['CancelOrder', { reason: 'r' }]).when(['ChangeShippingAddress', { shippingAddress }]).thenRefused('already_cancelled');
+  placed()
+    .and(['CancelOrder', { reason: 'r' }])
+    .when(['ChangeShippingAddress', { shippingAddress }])
+    .thenRefused('already_cancelled');
 });
 address.run();
 
@@ -261,7 +415,10 @@ const folding = suite('folding');
 
 folding('of a state that went through JSON goes on as if it had not', () => {
   const { state } = requested();
-  const event = { ...message<OrderEvent>(['ShipmentFailed', { shipmentId: SHIPMENT, reason: 'r' }]), meta: stamp('x') };
+  const event = {
+    ...message<OrderEvent>(['ShipmentFailed', { shipmentId: SHIPMENT, reason: 'r' }]),
+    meta: stamp('x'),
+  };
   assert.equal(order.evolve(JSON.parse(JSON.stringify(state)), event), order.evolve(state, event));
 });
 folding.run();

@@ -4,7 +4,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Stamped } from '../../domain/kernel.ts';
 import { REFUSALS, type OrderCommand } from '../../domain/order/commands.ts';
-import { ORDER_EVENTS, SHORTAGE_POLICIES, type LineQuantity, type OrderEvent } from '../../domain/order/events.ts';
+import {
+  ORDER_EVENTS,
+  SHORTAGE_POLICIES,
+  type LineQuantity,
+  type OrderEvent,
+} from '../../domain/order/events.ts';
 import { paymentNeed, stockNeeds, warehouseNeeds } from '../../domain/order/needs.ts';
 import { order } from '../../domain/order/order.ts';
 import { brokenOrderRules } from '../../domain/order/rules.ts';
@@ -18,22 +23,43 @@ const COMMANDS = 300;
 
 const randomPlacing = (d: Dice) => {
   const lines = Array.from({ length: 1 + d.below(4) }, (_, index) => ({
-    lineId: String(index + 1), sku: `SKU-${d.below(3)}`, name: 'Thing', quantity: 1 + d.below(6), unitPriceMinor: d.below(2_000),
+    lineId: String(index + 1),
+    sku: `SKU-${d.below(3)}`,
+    name: 'Thing',
+    quantity: 1 + d.below(6),
+    unitPriceMinor: d.below(2_000),
   }));
   const linesMinor = lines.reduce((total, line) => total + line.quantity * line.unitPriceMinor, 0);
   return placing({
-    lines, shippingMinor: d.below(2) * 399, discountMinor: d.chance(0.5) ? d.below(linesMinor + 1) : 0, onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder',
+    lines,
+    shippingMinor: d.below(2) * 399,
+    discountMinor: d.chance(0.5) ? d.below(linesMinor + 1) : 0,
+    onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder',
   });
 };
 
 const someOf = (d: Dice, state: OrderState, units: (lineId: string) => number): LineQuantity[] => {
-  const lines = state.lines.filter(() => d.chance(0.7)).flatMap(({ lineId }) => {
-    const most = units(lineId);
-    return most > 0 ? [{ lineId, quantity: 1 + d.below(most) }] : [];
-  });
+  const lines = state.lines
+    .filter(() => d.chance(0.7))
+    .flatMap(({ lineId }) => {
+      const most = units(lineId);
+      return most > 0 ? [{ lineId, quantity: 1 + d.below(most) }] : [];
+    });
   if (lines.length > 0 && !d.chance(0.03)) return lines;
   // Noise: too much, unknown, twice, nothing, no whole number.
-  return d.pick([[{ lineId: '1', quantity: 1 + d.below(9) }], [{ lineId: 'x', quantity: 1 }], [{ lineId: '1', quantity: 1 }, { lineId: '1', quantity: 1 }], [], [{ lineId: '1', quantity: 0.5 }], [{ lineId: '1', quantity: -1 }]]) ?? [];
+  return (
+    d.pick([
+      [{ lineId: '1', quantity: 1 + d.below(9) }],
+      [{ lineId: 'x', quantity: 1 }],
+      [
+        { lineId: '1', quantity: 1 },
+        { lineId: '1', quantity: 1 },
+      ],
+      [],
+      [{ lineId: '1', quantity: 0.5 }],
+      [{ lineId: '1', quantity: -1 }],
+    ]) ?? []
+  );
 };
 
 /** A command that mostly makes sense where the order stands. */
@@ -51,17 +77,34 @@ const randomCommand = (d: Dice, state: OrderState, step: number): Short<OrderCom
     // The gateway mostly answers what it is asked.
     switch (need?.do) {
       case 'authorize':
-        return d.chance(0.7) ? ['RecordAuthorization', { attempt, authorizationId: `A${step}`, amountMinor: need.amountMinor }] : ['RecordDecline', { attempt, code: 'no', sentence: 'No.' }];
+        return d.chance(0.7)
+          ? ['RecordAuthorization', { attempt, authorizationId: `A${step}`, amountMinor: need.amountMinor }]
+          : ['RecordDecline', { attempt, code: 'no', sentence: 'No.' }];
       case 'abandon':
-        return d.chance(0.7) ? ['RecordAbandoned', { attempt }] : ['RecordAuthorization', { attempt, authorizationId: `A${step}`, amountMinor: state.payment.askedMinor }];
+        return d.chance(0.7)
+          ? ['RecordAbandoned', { attempt }]
+          : [
+              'RecordAuthorization',
+              { attempt, authorizationId: `A${step}`, amountMinor: state.payment.askedMinor },
+            ];
       case 'capture':
         return d.chance(0.8) && need.authorizationId !== undefined
-          ? ['RecordCapture', { captureId: `C${step}`, authorizationId: need.authorizationId, parcelId: need.parcelId, amountMinor: need.amountMinor }]
+          ? [
+              'RecordCapture',
+              {
+                captureId: `C${step}`,
+                authorizationId: need.authorizationId,
+                parcelId: need.parcelId,
+                amountMinor: need.amountMinor,
+              },
+            ]
           : ['RecordCaptureFailure', { parcelId: need.parcelId, code: 'no', sentence: 'No.' }];
       case 'void':
         return ['RecordVoid', { authorizationId: need.authorizationId }];
       case 'refund':
-        return d.chance(0.8) ? ['RecordRefund', { refundId: need.refundId }] : ['RecordRefundFailure', { refundId: need.refundId, code: 'no', sentence: 'No.' }];
+        return d.chance(0.8)
+          ? ['RecordRefund', { refundId: need.refundId }]
+          : ['RecordRefundFailure', { refundId: need.refundId, code: 'no', sentence: 'No.' }];
       case undefined:
         return ['RetryPayment', { token: 'tok' }];
     }
@@ -75,24 +118,85 @@ const randomCommand = (d: Dice, state: OrderState, step: number): Short<OrderCom
       return [{ lineId: n.lineId, reserved, backordered, short: n.quantity - reserved - backordered }];
     });
     if (reserve.length > 0) return ['RecordStock', { lines: reserve }];
-    const release = needs.flatMap((n) => (n.do === 'release' ? [{ lineId: n.lineId, quantity: d.below(3), holds: n.keep }] : []));
+    const release = needs.flatMap((n) =>
+      n.do === 'release' ? [{ lineId: n.lineId, quantity: d.below(3), holds: n.keep }] : [],
+    );
     if (release.length > 0) return ['RecordRelease', { lines: release }];
     return ['RecordBackorderFilled', { lineId: any, quantity: 1 + d.below(3) }];
   };
   const plain: readonly (() => Short<OrderCommand>)[] = [
-    told, told, told, told, stocked, stocked, stocked,
-    () => (warehouseNeeds(state)[0]?.do === 'cancel' ? ['RecordShipmentFailure', { shipmentId, reason: 'cancelled' }] : ['RequestShipment', {}]),
+    told,
+    told,
+    told,
+    told,
+    stocked,
+    stocked,
+    stocked,
+    () =>
+      warehouseNeeds(state)[0]?.do === 'cancel'
+        ? ['RecordShipmentFailure', { shipmentId, reason: 'cancelled' }]
+        : ['RequestShipment', {}],
     () => ['RequestShipment', {}],
-    () => ['RecordDispatch', { shipmentId, parcelId: `P${step}`, lines: someOf(d, state, (lineId) => shipment?.open.find((l) => l.lineId === lineId)?.quantity ?? 0) }],
-    () => ['RecordDispatch', { shipmentId, parcelId: `P${step}`, lines: someOf(d, state, (lineId) => shipment?.open.find((l) => l.lineId === lineId)?.quantity ?? 0) }],
+    () => [
+      'RecordDispatch',
+      {
+        shipmentId,
+        parcelId: `P${step}`,
+        lines: someOf(d, state, (lineId) => shipment?.open.find((l) => l.lineId === lineId)?.quantity ?? 0),
+      },
+    ],
+    () => [
+      'RecordDispatch',
+      {
+        shipmentId,
+        parcelId: `P${step}`,
+        lines: someOf(d, state, (lineId) => shipment?.open.find((l) => l.lineId === lineId)?.quantity ?? 0),
+      },
+    ],
     // Late or beyond what was asked for.
-    () => (d.chance(0.2) ? ['RecordDispatch', { shipmentId, parcelId: `P${step}`, lines: someOf(d, state, (lineId) => (line(lineId)?.ordered ?? 0) - (line(lineId)?.dispatched ?? 0)) }] : stocked()),
+    () =>
+      d.chance(0.2)
+        ? [
+            'RecordDispatch',
+            {
+              shipmentId,
+              parcelId: `P${step}`,
+              lines: someOf(
+                d,
+                state,
+                (lineId) => (line(lineId)?.ordered ?? 0) - (line(lineId)?.dispatched ?? 0),
+              ),
+            },
+          ]
+        : stocked(),
     () => ['RecordDelivery', { shipmentId, parcelId: parcel?.parcelId ?? 'none' }],
     () => ['RecordDelivery', { shipmentId, parcelId: parcel?.parcelId ?? 'none' }],
     () => (d.chance(0.3) ? ['RecordShipmentFailure', { shipmentId, reason: 'lost' }] : told()),
-    () => ['RequestReturn', { returnId: `R${d.below(step + 1)}`, lines: someOf(d, state, (lineId) => (line(lineId)?.dispatched ?? 0) - (line(lineId)?.returned ?? 0)), reason: 'r' }],
-    () => ['RecordReturnReceived', { returnId: d.pick(state.returns)?.returnId ?? `R${step}`, lines: someOf(d, state, (lineId) => (line(lineId)?.dispatched ?? 0) - (line(lineId)?.returned ?? 0)), restock: d.chance(0.5) }],
-    () => ['RequestRefund', { refundId: `G${d.below(step + 1)}`, amountMinor: 1 + d.below(2_000), currency: d.chance(0.95) ? 'GBP' : 'EUR', reason: 'sorry' }],
+    () => [
+      'RequestReturn',
+      {
+        returnId: `R${d.below(step + 1)}`,
+        lines: someOf(d, state, (lineId) => (line(lineId)?.dispatched ?? 0) - (line(lineId)?.returned ?? 0)),
+        reason: 'r',
+      },
+    ],
+    () => [
+      'RecordReturnReceived',
+      {
+        returnId: d.pick(state.returns)?.returnId ?? `R${step}`,
+        lines: someOf(d, state, (lineId) => (line(lineId)?.dispatched ?? 0) - (line(lineId)?.returned ?? 0)),
+        restock: d.chance(0.5),
+      },
+    ],
+    () => [
+      'RequestRefund',
+      {
+        refundId: `G${d.below(step + 1)}`,
+        amountMinor: 1 + d.below(2_000),
+        currency: d.chance(0.95) ? 'GBP' : 'EUR',
+        reason: 'sorry',
+      },
+    ],
     () => ['RecordNotification', { notificationId: `n${d.below(20)}`, kind: 'k', messageId: 'm' }],
     () => ['ChangeShippingAddress', { shippingAddress: { subject: 'c', key: 'k', box: 'b' } }],
   ];
@@ -102,17 +206,38 @@ const randomCommand = (d: Dice, state: OrderState, step: number): Short<OrderCom
     () => ['HoldOrder', { hold: `h${d.below(3)}`, reason: 'r' }],
     () => ['ExpireOrder', {}],
     () => ['RecordActionRequired', { attempt, authorizationId: `A${step}`, url: 'u' }],
-    () => ['RecordAuthorization', { attempt: 1 + d.below(3), authorizationId: `A${step}`, amountMinor: d.below(20_000) }],
+    () => [
+      'RecordAuthorization',
+      { attempt: 1 + d.below(3), authorizationId: `A${step}`, amountMinor: d.below(20_000) },
+    ],
     () => ['RecordAuthorizationExpired', { authorizationId: authorization }],
     () => ['RecordVoid', { authorizationId: authorization }],
     () => ['RecordAbandoned', { attempt }],
     () => ['RecordDecline', { attempt, code: 'no', sentence: 'No.' }],
-    () => ['RecordCapture', { captureId: `C${d.below(step + 1)}`, authorizationId: authorization, parcelId: parcel?.parcelId ?? 'none', amountMinor: d.below(5_000) }],
+    () => [
+      'RecordCapture',
+      {
+        captureId: `C${d.below(step + 1)}`,
+        authorizationId: authorization,
+        parcelId: parcel?.parcelId ?? 'none',
+        amountMinor: d.below(5_000),
+      },
+    ],
     () => ['RecordCaptureFailure', { parcelId: parcel?.parcelId ?? 'none', code: 'no', sentence: 'No.' }],
     () => ['RecordRefund', { refundId: refund }],
     () => ['RecordRefundFailure', { refundId: refund, code: 'no', sentence: 'No.' }],
     () => ['RetryPayment', {}],
-    () => ['RecordStock', { lines: state.lines.map(({ lineId }) => ({ lineId, reserved: d.below(4), backordered: d.below(4), short: d.below(4) })) }],
+    () => [
+      'RecordStock',
+      {
+        lines: state.lines.map(({ lineId }) => ({
+          lineId,
+          reserved: d.below(4),
+          backordered: d.below(4),
+          short: d.below(4),
+        })),
+      },
+    ],
     () => ['RecordRelease', { lines: [{ lineId: any, quantity: d.below(3), holds: d.below(3) }] }],
     () => ['PlaceOrder', placing({ requestHash: d.pick(['h', 'other']) })],
   ];
@@ -121,7 +246,9 @@ const randomCommand = (d: Dice, state: OrderState, step: number): Short<OrderCom
   return (d.pick(d.chance(0.12) ? rare : plain) ?? told)();
 };
 
-/** How often each type was seen over all runs, so that a generator that stopped reaching a corner is noticed. */
+/**
+ * How often each type was seen over all runs, so that a generator that stopped reaching a corner is noticed.
+ */
 const seen = new Map<string, number>();
 
 const run = (seed: number, length: number): void => {
@@ -142,7 +269,11 @@ const run = (seed: number, length: number): void => {
       state = order.evolve(state, stored);
       events.push(stored);
       seen.set(event.type, (seen.get(event.type) ?? 0) + 1);
-      assert.equal(brokenOrderRules(state), [], `after ${event.type} by ${command.type} ${JSON.stringify(command.data)}`);
+      assert.equal(
+        brokenOrderRules(state),
+        [],
+        `after ${event.type} by ${command.type} ${JSON.stringify(command.data)}`,
+      );
     }
     if (decision.events.length > 0) {
       const again = order.decide(command, state);
@@ -160,20 +291,36 @@ const run = (seed: number, length: number): void => {
     carryOut(command);
     const { status, steps, lines } = describe(state);
     assert.ok(STATUSES.includes(status));
-    assert.ok(steps.every((s) => STEP_STATES.includes(s.state) && s.sentence.length > 0 && (s.since !== undefined || s.state === 'waiting')), JSON.stringify(steps));
+    assert.ok(
+      steps.every(
+        (s) =>
+          STEP_STATES.includes(s.state) &&
+          s.sentence.length > 0 &&
+          (s.since !== undefined || s.state === 'waiting'),
+      ),
+      JSON.stringify(steps),
+    );
     assert.is(lines.length, state.lines.length);
   }
   assert.equal(events.reduce(order.evolve, order.initial), state);
   // A view or a snapshot holds the state as JSON.
   const middle = d.below(events.length);
-  const half = JSON.parse(JSON.stringify(events.slice(0, middle).reduce(order.evolve, order.initial))) as OrderState;
-  assert.equal(JSON.parse(JSON.stringify(events.slice(middle).reduce(order.evolve, half))), JSON.parse(JSON.stringify(state)));
+  const half = JSON.parse(
+    JSON.stringify(events.slice(0, middle).reduce(order.evolve, order.initial)),
+  ) as OrderState;
+  assert.equal(
+    JSON.parse(JSON.stringify(events.slice(middle).reduce(order.evolve, half))),
+    JSON.parse(JSON.stringify(state)),
+  );
 };
 
 const property = suite('random histories of an order');
 
 property(`keep the rules after every event (${RUNS} of up to ${COMMANDS} commands)`, () => {
-  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), { numRuns: RUNS, includeErrorInReport: true });
+  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), {
+    numRuns: RUNS,
+    includeErrorInReport: true,
+  });
 });
 
 property('reach every event', () => {

@@ -3,7 +3,14 @@ import * as assert from 'uvu/assert';
 import type { EventEnvelope, EventSchema } from '../../domain/kernel.ts';
 import { categoryOf, keyOf, upcast } from '../../domain/kernel.ts';
 import { z } from 'zod';
-import { product, PRODUCT_EVENTS, Sku, type ProductCommand, type ProductEvent, type ProductState } from '../../domain/product/product.ts';
+import {
+  product,
+  PRODUCT_EVENTS,
+  Sku,
+  type ProductCommand,
+  type ProductEvent,
+  type ProductState,
+} from '../../domain/product/product.ts';
 import { stamp } from './scenario.ts';
 
 let ids = 0;
@@ -22,7 +29,14 @@ const catalogue = (state: ProductState = product.initial) => ({
     };
   },
 });
-const mug = (name = 'Mug', priceMinor = 1_000, currency = 'GBP'): Extract<ProductCommand, { type: 'ListProduct' }> => ({ type: 'ListProduct', data: { sku: 'MUG', name, priceMinor, currency } });
+const mug = (
+  name = 'Mug',
+  priceMinor = 1_000,
+  currency = 'GBP',
+): Extract<ProductCommand, { type: 'ListProduct' }> => ({
+  type: 'ListProduct',
+  data: { sku: 'MUG', name, priceMinor, currency },
+});
 const gone: ProductCommand = { type: 'DelistProduct', data: {} };
 
 const products = suite('product');
@@ -31,8 +45,15 @@ products('is listed, renamed, priced and delisted, each as an event of its own',
   const listed = catalogue().when(mug()).then({ type: 'ProductListed', data: mug().data });
   listed.when(mug()).then();
   listed.when(mug('Cup')).then({ type: 'ProductRenamed', data: { name: 'Cup' } });
-  const dearer = listed.when(mug('Cup', 1_200)).then({ type: 'ProductRenamed', data: { name: 'Cup' } }, { type: 'ProductPriced', data: { priceMinor: 1_200, currency: 'GBP' } });
-  listed.when(mug('Mug', 1_000, 'EUR')).then({ type: 'ProductPriced', data: { priceMinor: 1_000, currency: 'EUR' } });
+  const dearer = listed
+    .when(mug('Cup', 1_200))
+    .then(
+      { type: 'ProductRenamed', data: { name: 'Cup' } },
+      { type: 'ProductPriced', data: { priceMinor: 1_200, currency: 'GBP' } },
+    );
+  listed
+    .when(mug('Mug', 1_000, 'EUR'))
+    .then({ type: 'ProductPriced', data: { priceMinor: 1_000, currency: 'EUR' } });
   const off = dearer.when(gone).then({ type: 'ProductDelisted', data: {} });
   off.when(gone).then();
   assert.not(off.state.listed);
@@ -45,7 +66,11 @@ products('that was never listed cannot be delisted', () => {
 });
 
 products('command again is nothing, also after others', () => {
-  const dearer = catalogue().when(mug(), 'first').then({ type: 'ProductListed', data: mug().data }).when(mug('Mug', 1_200), 'second').then({ type: 'ProductPriced', data: { priceMinor: 1_200, currency: 'GBP' } });
+  const dearer = catalogue()
+    .when(mug(), 'first')
+    .then({ type: 'ProductListed', data: mug().data })
+    .when(mug('Mug', 1_200), 'second')
+    .then({ type: 'ProductPriced', data: { priceMinor: 1_200, currency: 'GBP' } });
   dearer.when(mug(), 'first').then();
 });
 
@@ -62,8 +87,18 @@ kernel('names fall apart into category and key', () => {
 });
 
 kernel('events of older versions are brought to the current one, step by step', () => {
-  const schemas: Record<string, EventSchema> = { Told: { version: 3, data: z.unknown(), upcasters: { 1: (data: { a: number }) => ({ b: data.a }), 2: (data: { b: number }) => ({ c: data.b + 1 }) } } };
-  const stored = (schema: number, data: unknown, type = 'Told') => ({ type, schema, data, stream: 's-1', revision: 0 }) as unknown as EventEnvelope;
+  const schemas: Record<string, EventSchema> = {
+    Told: {
+      version: 3,
+      data: z.unknown(),
+      upcasters: {
+        1: (data: { a: number }) => ({ b: data.a }),
+        2: (data: { b: number }) => ({ c: data.b + 1 }),
+      },
+    },
+  };
+  const stored = (schema: number, data: unknown, type = 'Told') =>
+    ({ type, schema, data, stream: 's-1', revision: 0 }) as unknown as EventEnvelope;
   assert.equal(upcast(schemas, stored(1, { a: 1 })).data, { c: 2 });
   assert.equal(upcast(schemas, stored(2, { b: 5 })).schema, 3);
   const now = stored(3, { c: 9 });

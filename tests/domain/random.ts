@@ -16,5 +16,9 @@ export const dice = (seed: number): Dice => {
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
   const below = (n: number): number => Math.floor(next() * n);
-  return { below, chance: (probability) => next() < probability, pick: (items) => items[below(items.length)] };
+  return {
+    below,
+    chance: (probability) => next() < probability,
+    pick: (items) => items[below(items.length)],
+  };
 };

@@ -22,13 +22,14 @@ const CHANGES: readonly (readonly [zone: string, around: string])[] = [
   ['Africa/Monrovia', '1972-01-07T00:44:30Z'], // seconds
 ];
 
-const calendar = suite('the shop\'s calendar');
+const calendar = suite("the shop's calendar");
 
 calendar('gives the day that the wall calendar shows, also around changes of the clocks', () => {
   for (const [zone, around] of CHANGES) {
     const { dayOf } = shopCalendar(zone);
     for (let at = Date.parse(around) - 26 * HOUR_MS; at < Date.parse(around) + 26 * HOUR_MS; at += 30_000)
-      if (dayOf(at) !== DateTime.fromMillis(at, { zone }).toISODate()) assert.unreachable(`${zone} ${new Date(at).toISOString()}: ${dayOf(at)}`);
+      if (dayOf(at) !== DateTime.fromMillis(at, { zone }).toISODate())
+        assert.unreachable(`${zone} ${new Date(at).toISOString()}: ${dayOf(at)}`);
   }
 });
 
@@ -47,29 +48,61 @@ calendar('begins a day with its first instant', () => {
     for (let days = -3; days <= 3; days++) {
       const day = addDays(around.slice(0, 10), days);
       const start = startOfDay(day);
-      assert.ok(dayOf(start - 1) < day && dayOf(start) >= day, `${zone} ${day} begins ${new Date(start).toISOString()}`);
+      assert.ok(
+        dayOf(start - 1) < day && dayOf(start) >= day,
+        `${zone} ${day} begins ${new Date(start).toISOString()}`,
+      );
     }
   }
-  assert.is(new Date(shopCalendar('Europe/London').startOfDay('2026-06-01')).toISOString(), '2026-05-31T23:00:00.000Z');
-  assert.is(new Date(shopCalendar('Asia/Kathmandu').startOfDay('2026-06-01')).toISOString(), '2026-05-31T18:15:00.000Z');
-  assert.is(new Date(shopCalendar('America/Sao_Paulo').startOfDay('2018-11-04')).toISOString(), '2018-11-04T03:00:00.000Z');
+  assert.is(
+    new Date(shopCalendar('Europe/London').startOfDay('2026-06-01')).toISOString(),
+    '2026-05-31T23:00:00.000Z',
+  );
+  assert.is(
+    new Date(shopCalendar('Asia/Kathmandu').startOfDay('2026-06-01')).toISOString(),
+    '2026-05-31T18:15:00.000Z',
+  );
+  assert.is(
+    new Date(shopCalendar('America/Sao_Paulo').startOfDay('2018-11-04')).toISOString(),
+    '2018-11-04T03:00:00.000Z',
+  );
   assert.throws(() => shopCalendar('UTC').startOfDay('2026-02-30'), /no day/);
   assert.throws(() => shopCalendar('Mars/Olympus'), RangeError);
 });
 
-calendar('has hours of the shop\'s clock: none crosses midnight, also where clocks stand at a quarter past', () => {
-  for (const [zone, around] of CHANGES.filter(([name]) => name !== 'Africa/Monrovia')) {
-    const { dayOf, startOf } = shopCalendar(zone);
-    for (let at = Date.parse(around) - 26 * HOUR_MS; at < Date.parse(around) + 26 * HOUR_MS; at += MINUTE_MS) {
-      const [hour, minute] = [startOf('hour', at), startOf('minute', at + 59_999)];
-      assert.ok(hour <= at && at - hour < HOUR_MS && minute === at, `${zone} ${new Date(at).toISOString()}`);
-      assert.is(dayOf(hour), dayOf(at), `${zone} ${new Date(at).toISOString()}`);
+calendar(
+  "has hours of the shop's clock: none crosses midnight, also where clocks stand at a quarter past",
+  () => {
+    for (const [zone, around] of CHANGES.filter(([name]) => name !== 'Africa/Monrovia')) {
+      const { dayOf, startOf } = shopCalendar(zone);
+      for (
+        let at = Date.parse(around) - 26 * HOUR_MS;
+        at < Date.parse(around) + 26 * HOUR_MS;
+        at += MINUTE_MS
+      ) {
+        const [hour, minute] = [startOf('hour', at), startOf('minute', at + 59_999)];
+        assert.ok(
+          hour <= at && at - hour < HOUR_MS && minute === at,
+          `${zone} ${new Date(at).toISOString()}`,
+        );
+        assert.is(dayOf(hour), dayOf(at), `${zone} ${new Date(at).toISOString()}`);
+      }
     }
-  }
-  assert.is(new Date(shopCalendar('Asia/Kathmandu').startOf('hour', Date.parse('2026-01-01T10:20:00Z'))).toISOString(), '2026-01-01T10:15:00.000Z');
-  // The second half of the hour that Lord Howe has twice.
-  assert.is(new Date(shopCalendar('Australia/Lord_Howe').startOf('hour', Date.parse('2026-04-04T15:20:00Z'))).toISOString(), '2026-04-04T15:00:00.000Z');
-});
+    assert.is(
+      new Date(
+        shopCalendar('Asia/Kathmandu').startOf('hour', Date.parse('2026-01-01T10:20:00Z')),
+      ).toISOString(),
+      '2026-01-01T10:15:00.000Z',
+    );
+    // The second half of the hour that Lord Howe has twice.
+    assert.is(
+      new Date(
+        shopCalendar('Australia/Lord_Howe').startOf('hour', Date.parse('2026-04-04T15:20:00Z')),
+      ).toISOString(),
+      '2026-04-04T15:00:00.000Z',
+    );
+  },
+);
 
 calendar('counts days', () => {
   assert.is(addDays('2024-02-28', 2), '2024-03-01');

@@ -1,9 +1,20 @@
-/** Random histories of one SKU against a plain model: what was promised is there, and who waited longest is served first. */
+/**
+ * Random histories of one SKU against a plain model: what was promised is there, and who waited longest is
+ * served first.
+ */
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Stamped } from '../../domain/kernel.ts';
-import { available, brokenStockRules, reservationIn, stock, STOCK_EVENTS, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
+import {
+  available,
+  brokenStockRules,
+  reservationIn,
+  stock,
+  STOCK_EVENTS,
+  type StockCommand,
+  type StockState,
+} from '../../domain/stock/stock.ts';
 import { dice, type Dice } from './random.ts';
 import { stamp } from './scenario.ts';
 
@@ -16,16 +27,38 @@ const randomCommand = (d: Dice, model: Model, step: number): StockCommand => {
   const known = d.pick([...model.keys()]) ?? 'none';
   const held = model.get(known) ?? { reserved: 0, backordered: 0, left: 0 };
   const choices: readonly (() => StockCommand)[] = [
-    () => ({ type: 'ReserveUnits', data: { reservationId: `o${step}/1`, quantity: 1 + d.below(5), onShortage: d.pick(['none', 'partial', 'backorder'] as const) ?? 'none' } }),
-    () => ({ type: 'ReserveUnits', data: { reservationId: `o${step}/1`, quantity: 1 + d.below(5), onShortage: 'backorder' } }),
-    () => ({ type: 'ReserveUnits', data: { reservationId: known, quantity: 1 + d.below(5), onShortage: 'backorder' } }),
+    () => ({
+      type: 'ReserveUnits',
+      data: {
+        reservationId: `o${step}/1`,
+        quantity: 1 + d.below(5),
+        onShortage: d.pick(['none', 'partial', 'backorder'] as const) ?? 'none',
+      },
+    }),
+    () => ({
+      type: 'ReserveUnits',
+      data: { reservationId: `o${step}/1`, quantity: 1 + d.below(5), onShortage: 'backorder' },
+    }),
+    () => ({
+      type: 'ReserveUnits',
+      data: { reservationId: known, quantity: 1 + d.below(5), onShortage: 'backorder' },
+    }),
     () => ({ type: 'ReceiveGoods', data: { quantity: 1 + d.below(6) } }),
-    () => ({ type: 'ReleaseUnits', data: { reservationId: known, keep: d.below(held.reserved + held.backordered + 1) } }),
-    () => ({ type: 'ReleaseUnits', data: { reservationId: known, keep: 0, dispatched: held.left + d.below(held.reserved + 1) } }),
-    () => ({ type: 'DispatchUnits', data: { reservationId: known, total: held.left + d.below(held.reserved + 1) } }),
+    () => ({
+      type: 'ReleaseUnits',
+      data: { reservationId: known, keep: d.below(held.reserved + held.backordered + 1) },
+    }),
+    () => ({
+      type: 'ReleaseUnits',
+      data: { reservationId: known, keep: 0, dispatched: held.left + d.below(held.reserved + 1) },
+    }),
+    () => ({
+      type: 'DispatchUnits',
+      data: { reservationId: known, total: held.left + d.below(held.reserved + 1) },
+    }),
     () => ({ type: 'AdjustStock', data: { delta: 1 + d.below(3), reason: 'found' } }),
   ];
-  return (d.pick(choices) ?? choices[0] as () => StockCommand)();
+  return (d.pick(choices) ?? (choices[0] as () => StockCommand))();
 };
 
 const run = (seed: number, length: number): void => {
@@ -54,7 +87,11 @@ const run = (seed: number, length: number): void => {
             queue.push(id);
           }
           if (event.type === 'BackorderFilled') {
-            assert.is(id, queue.find((waiting) => (model.get(waiting)?.backordered ?? 0) > 0), 'the first that waits is served first');
+            assert.is(
+              id,
+              queue.find((waiting) => (model.get(waiting)?.backordered ?? 0) > 0),
+              'the first that waits is served first',
+            );
             held.backordered -= event.data.quantity;
             held.reserved += event.data.quantity;
           }
@@ -85,13 +122,17 @@ const run = (seed: number, length: number): void => {
     const again = stock.decide(command, state);
     if (decision.ok) assert.ok(again.ok && again.events.length === 0, `${command.type} again yields events`);
     const old = d.pick(past);
-    if (old && (old.type === 'ReceiveGoods' || old.type === 'AdjustStock')) assert.equal(stock.decide(old, state), { ok: true, events: [] });
+    if (old && (old.type === 'ReceiveGoods' || old.type === 'AdjustStock'))
+      assert.equal(stock.decide(old, state), { ok: true, events: [] });
   }
   assert.equal(JSON.parse(JSON.stringify(state)), state, 'a snapshot holds it as JSON');
 };
 
 const property = suite('random histories of a stock');
 property(`keep the rules (${RUNS} of up to ${COMMANDS} commands)`, () => {
-  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), { numRuns: RUNS, includeErrorInReport: true });
+  fc.assert(fc.property(fc.integer({ min: 0 }), fc.integer({ min: 1, max: COMMANDS }), run), {
+    numRuns: RUNS,
+    includeErrorInReport: true,
+  });
 });
 property.run();

@@ -2,7 +2,17 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Stamped } from '../../domain/kernel.ts';
 import {
-  available, brokenStockRules, reservationId, reservationIn, reservationOf, stock, STOCK_EVENTS, type StockCommand, type StockEvent, type StockRefusal, type StockState,
+  available,
+  brokenStockRules,
+  reservationId,
+  reservationIn,
+  reservationOf,
+  stock,
+  STOCK_EVENTS,
+  type StockCommand,
+  type StockEvent,
+  type StockRefusal,
+  type StockState,
 } from '../../domain/stock/stock.ts';
 import { stamp } from './scenario.ts';
 
@@ -18,7 +28,7 @@ const shelf = (state: StockState = stock.initial) => ({
       for (const event of decision.events) {
         assert.ok(STOCK_EVENTS[event.type].data.safeParse(event.data).success, event.type);
         after = stock.evolve(after, { ...event, meta });
-        }
+      }
       assert.equal(brokenStockRules(after), []);
       return shelf(after);
     };
@@ -36,27 +46,46 @@ const shelf = (state: StockState = stock.initial) => ({
   },
 });
 const receive = (quantity: number): StockCommand => ({ type: 'ReceiveGoods', data: { quantity } });
-const adjust = (delta: number, fact = false): StockCommand => ({ type: 'AdjustStock', data: { delta, reason: 'counted', ...(fact ? { fact } : {}) } });
-const reserve = (id: string, quantity: number, onShortage: 'none' | 'partial' | 'backorder' = 'none'): StockCommand => ({ type: 'ReserveUnits', data: { reservationId: id, quantity, onShortage } });
-const release = (id: string, keep: number, dispatched?: number): StockCommand => ({ type: 'ReleaseUnits', data: { reservationId: id, keep, ...(dispatched === undefined ? {} : { dispatched }) } });
-const dispatch = (id: string, total: number): StockCommand => ({ type: 'DispatchUnits', data: { reservationId: id, total } });
+const adjust = (delta: number, fact = false): StockCommand => ({
+  type: 'AdjustStock',
+  data: { delta, reason: 'counted', ...(fact ? { fact } : {}) },
+});
+const reserve = (
+  id: string,
+  quantity: number,
+  onShortage: 'none' | 'partial' | 'backorder' = 'none',
+): StockCommand => ({ type: 'ReserveUnits', data: { reservationId: id, quantity, onShortage } });
+const release = (id: string, keep: number, dispatched?: number): StockCommand => ({
+  type: 'ReleaseUnits',
+  data: { reservationId: id, keep, ...(dispatched === undefined ? {} : { dispatched }) },
+});
+const dispatch = (id: string, total: number): StockCommand => ({
+  type: 'DispatchUnits',
+  data: { reservationId: id, total },
+});
 const having = (quantity: number) => shelf().when(receive(quantity)).done();
 
 const counting = suite('what is on hand');
 
 counting('grows with goods, once a command', () => {
-  const some = shelf().when(receive(5), 'r').then({ type: 'GoodsReceived', data: { quantity: 5 } });
+  const some = shelf()
+    .when(receive(5), 'r')
+    .then({ type: 'GoodsReceived', data: { quantity: 5 } });
   some.when(receive(5), 'r').then();
   assert.is(available(some.state), 5);
 });
 
 counting('is adjusted, not below nothing unless it has happened', () => {
   const some = having(5);
-  const less = some.when(adjust(-5), 'a').then({ type: 'StockAdjusted', data: { delta: -5, reason: 'counted' } });
+  const less = some
+    .when(adjust(-5), 'a')
+    .then({ type: 'StockAdjusted', data: { delta: -5, reason: 'counted' } });
   less.when(adjust(-5), 'a').then();
   less.when(adjust(-1)).thenRefused('below_zero');
   less.when(adjust(0)).then();
-  const owing = less.when(adjust(-1, true)).then({ type: 'StockAdjusted', data: { delta: -1, reason: 'counted' } });
+  const owing = less
+    .when(adjust(-1, true))
+    .then({ type: 'StockAdjusted', data: { delta: -1, reason: 'counted' } });
   assert.is(available(owing.state), -1);
   owing.when(reserve('x', 1)).thenRefused('out_of_stock');
 });
@@ -65,7 +94,9 @@ counting.run();
 const reserving = suite('reserving');
 
 reserving('takes what is there, once a reservation', () => {
-  const held = having(5).when(reserve('a/1', 3)).then({ type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 3 } });
+  const held = having(5)
+    .when(reserve('a/1', 3))
+    .then({ type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 3 } });
   held.when(reserve('a/1', 3)).then();
   assert.is(available(held.state), 2);
 });
@@ -73,21 +104,46 @@ reserving('takes what is there, once a reservation', () => {
 reserving('of more than there is goes by the policy', () => {
   const some = having(2);
   some.when(reserve('a/1', 3)).thenRefused('out_of_stock');
-  some.when(reserve('a/1', 3, 'partial')).then({ type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 2 } });
-  some.when(reserve('a/1', 3, 'backorder')).then({ type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 2 } }, { type: 'UnitsBackordered', data: { reservationId: 'a/1', quantity: 1 } });
-  shelf().when(reserve('a/1', 3, 'partial')).thenRefused('out_of_stock');
+  some
+    .when(reserve('a/1', 3, 'partial'))
+    .then({ type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 2 } });
+  some
+    .when(reserve('a/1', 3, 'backorder'))
+    .then(
+      { type: 'UnitsReserved', data: { reservationId: 'a/1', quantity: 2 } },
+      { type: 'UnitsBackordered', data: { reservationId: 'a/1', quantity: 1 } },
+    );
+  shelf()
+    .when(reserve('a/1', 3, 'partial'))
+    .thenRefused('out_of_stock');
 });
 
 reserving('queues behind those who wait, and goods go to the first', () => {
-  const waiting = shelf().when(reserve('b/1', 3, 'backorder')).done().when(reserve('a/1', 2, 'backorder')).done();
-  const some = waiting.when(receive(4)).then(
-    { type: 'GoodsReceived', data: { quantity: 4 } },
-    { type: 'BackorderFilled', data: { reservationId: 'b/1', quantity: 3 } },
-    { type: 'BackorderFilled', data: { reservationId: 'a/1', quantity: 1 } },
-  );
+  const waiting = shelf()
+    .when(reserve('b/1', 3, 'backorder'))
+    .done()
+    .when(reserve('a/1', 2, 'backorder'))
+    .done();
+  const some = waiting
+    .when(receive(4))
+    .then(
+      { type: 'GoodsReceived', data: { quantity: 4 } },
+      { type: 'BackorderFilled', data: { reservationId: 'b/1', quantity: 3 } },
+      { type: 'BackorderFilled', data: { reservationId: 'a/1', quantity: 1 } },
+    );
   some.when(reserve('c/1', 1)).thenRefused('out_of_stock');
-  some.when(release('b/1', 0)).then({ type: 'UnitsReleased', data: { reservationId: 'b/1', reserved: 3, backordered: 0 } }, { type: 'BackorderFilled', data: { reservationId: 'a/1', quantity: 1 } });
-  waiting.when(adjust(1)).then({ type: 'StockAdjusted', data: { delta: 1, reason: 'counted' } }, { type: 'BackorderFilled', data: { reservationId: 'b/1', quantity: 1 } });
+  some
+    .when(release('b/1', 0))
+    .then(
+      { type: 'UnitsReleased', data: { reservationId: 'b/1', reserved: 3, backordered: 0 } },
+      { type: 'BackorderFilled', data: { reservationId: 'a/1', quantity: 1 } },
+    );
+  waiting
+    .when(adjust(1))
+    .then(
+      { type: 'StockAdjusted', data: { delta: 1, reason: 'counted' } },
+      { type: 'BackorderFilled', data: { reservationId: 'b/1', quantity: 1 } },
+    );
 });
 
 reserving('ids keep order and line', () => {
@@ -98,8 +154,12 @@ reserving.run();
 const releasing = suite('releasing and dispatching');
 
 releasing('lets go down to a target, waiting units first', () => {
-  const held = having(2).when(reserve('a/1', 5, 'backorder')).done();
-  const less = held.when(release('a/1', 1)).then({ type: 'UnitsReleased', data: { reservationId: 'a/1', reserved: 1, backordered: 3 } });
+  const held = having(2)
+    .when(reserve('a/1', 5, 'backorder'))
+    .done();
+  const less = held
+    .when(release('a/1', 1))
+    .then({ type: 'UnitsReleased', data: { reservationId: 'a/1', reserved: 1, backordered: 3 } });
   less.when(release('a/1', 1)).then();
   less.when(release('a/1', 4)).then();
   const none = less.when(release('a/1', 0)).done();
@@ -110,26 +170,39 @@ releasing('lets go down to a target, waiting units first', () => {
 
 releasing('counts what left first, since that cannot be let go', () => {
   const held = having(5).when(reserve('a/1', 5)).done();
-  const both = held.when(release('a/1', 0, 2)).then(
-    { type: 'UnitsDispatched', data: { reservationId: 'a/1', quantity: 2, reserved: 2, backordered: 0 } },
-    { type: 'UnitsReleased', data: { reservationId: 'a/1', reserved: 3, backordered: 0 } },
-  );
+  const both = held
+    .when(release('a/1', 0, 2))
+    .then(
+      { type: 'UnitsDispatched', data: { reservationId: 'a/1', quantity: 2, reserved: 2, backordered: 0 } },
+      { type: 'UnitsReleased', data: { reservationId: 'a/1', reserved: 3, backordered: 0 } },
+    );
   assert.equal([both.state.onHand, both.state.reserved], [3, 0]);
   both.when(release('a/1', 0, 2)).then();
 });
 
 releasing('dispatches up to a total, once', () => {
   const held = having(5).when(reserve('a/1', 3)).done();
-  const sent = held.when(dispatch('a/1', 1)).then({ type: 'UnitsDispatched', data: { reservationId: 'a/1', quantity: 1, reserved: 1, backordered: 0 } });
+  const sent = held.when(dispatch('a/1', 1)).then({
+    type: 'UnitsDispatched',
+    data: { reservationId: 'a/1', quantity: 1, reserved: 1, backordered: 0 },
+  });
   sent.when(dispatch('a/1', 1)).then();
-  const all = sent.when(dispatch('a/1', 3)).then({ type: 'UnitsDispatched', data: { reservationId: 'a/1', quantity: 2, reserved: 2, backordered: 0 } });
+  const all = sent.when(dispatch('a/1', 3)).then({
+    type: 'UnitsDispatched',
+    data: { reservationId: 'a/1', quantity: 2, reserved: 2, backordered: 0 },
+  });
   all.when(dispatch('a/1', 3)).then();
   assert.equal([all.state.onHand, all.state.reserved, available(all.state)], [2, 0, 2]);
 });
 
 releasing('of units that waited takes them off the queue', () => {
-  const held = having(1).when(reserve('a/1', 3, 'backorder')).done();
-  const sent = held.when(dispatch('a/1', 2)).then({ type: 'UnitsDispatched', data: { reservationId: 'a/1', quantity: 2, reserved: 1, backordered: 1 } });
+  const held = having(1)
+    .when(reserve('a/1', 3, 'backorder'))
+    .done();
+  const sent = held.when(dispatch('a/1', 2)).then({
+    type: 'UnitsDispatched',
+    data: { reservationId: 'a/1', quantity: 2, reserved: 1, backordered: 1 },
+  });
   assert.equal([sent.state.onHand, sent.state.backordered], [-1, 1]);
 });
 releasing.run();
@@ -139,8 +212,12 @@ const memory = suite('memory of a stock');
 memory('keeps reservations of open orders only', () => {
   let some = having(1_000);
   for (let n = 0; n < 500; n++) some = some.when(reserve(`o${n}/1`, 2)).done();
-  for (let n = 0; n < 500; n++) some = n % 2 ? some.when(release(`o${n}/1`, 0)).done() : some.when(dispatch(`o${n}/1`, 2)).done();
-  assert.is(some.state.reservations.reduce((total, bucket) => total + Object.keys(bucket).length, 0), 0);
+  for (let n = 0; n < 500; n++)
+    some = n % 2 ? some.when(release(`o${n}/1`, 0)).done() : some.when(dispatch(`o${n}/1`, 2)).done();
+  assert.is(
+    some.state.reservations.reduce((total, bucket) => total + Object.keys(bucket).length, 0),
+    0,
+  );
   assert.is(some.state.onHand, 500);
 });
 
@@ -152,6 +229,8 @@ memory('of commands is bounded, the latest first', () => {
 });
 
 memory('is not fooled by names that every object has', () => {
-  having(1).when(reserve('constructor', 1)).then({ type: 'UnitsReserved', data: { reservationId: 'constructor', quantity: 1 } });
+  having(1)
+    .when(reserve('constructor', 1))
+    .then({ type: 'UnitsReserved', data: { reservationId: 'constructor', quantity: 1 } });
 });
 memory.run();

@@ -1,4 +1,6 @@
-/** OrderPlaced version 1 to 2: what an old order's rate is taken to be, and that each new one keeps its own. */
+/**
+ * OrderPlaced version 1 to 2: what an old order's rate is taken to be, and that each new one keeps its own.
+ */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
@@ -20,8 +22,18 @@ type Placed = OrderEventData['OrderPlaced'];
 type PlacedV1 = Omit<Placed, 'taxRate'>;
 
 /** As version 1 stored it. */
-const old = ({ taxRate: _rate, ...data }: Placed, totals: Partial<Placed['totals']> = {}): EventEnvelope<{ type: 'OrderPlaced'; data: PlacedV1 }> =>
-  ({ type: 'OrderPlaced', schema: 1, stream: `order-${ORDER_ID}`, revision: 0, meta: stamp('c', PLACED_AT), data: { ...data, totals: { ...data.totals, ...totals } } }) as never;
+const old = (
+  { taxRate: _rate, ...data }: Placed,
+  totals: Partial<Placed['totals']> = {},
+): EventEnvelope<{ type: 'OrderPlaced'; data: PlacedV1 }> =>
+  ({
+    type: 'OrderPlaced',
+    schema: 1,
+    stream: `order-${ORDER_ID}`,
+    revision: 0,
+    meta: stamp('c', PLACED_AT),
+    data: { ...data, totals: { ...data.totals, ...totals } },
+  }) as never;
 const rateOf = (taxMinor: number, totalMinor: number): unknown => {
   const event = orderEvent(old(placing(), { taxMinor, totalMinor }));
   assert.ok(ORDER_EVENTS.OrderPlaced.data.safeParse(event.data).success);
@@ -68,7 +80,9 @@ upcasting('each version has its own shape and no other', () => {
   assert.not(current.safeParse({ ...now, more: 1 }).success);
   for (const taxRate of [-0.1, 1.01, Number.NaN]) {
     assert.not(current.safeParse({ ...now, taxRate }).success);
-    given().when(['PlaceOrder', placing({ taxRate })]).thenRefused('invalid_order');
+    given()
+      .when(['PlaceOrder', placing({ taxRate })])
+      .thenRefused('invalid_order');
   }
 });
 upcasting.run();
@@ -78,20 +92,49 @@ const writing = suite('the tax rate of new orders');
 writing('is the one it was priced with, whatever the rate is afterwards', async () => {
   const [store, clock, vault] = [memoryEventStore(), fakeClock(PLACED_AT), memoryVault()];
   const executor = createExecutor({ store, clock });
-  const mug = { revision: 0, listed: true, sku: 'MUG', name: 'Mug', priceMinor: 1_200, currency: 'GBP', commands: {} };
+  const mug = {
+    revision: 0,
+    listed: true,
+    sku: 'MUG',
+    name: 'Mug',
+    priceMinor: 1_200,
+    currency: 'GBP',
+    commands: {},
+  };
   const prices = { of: () => mug, forget: () => undefined, close: async () => undefined };
   const place = async (key: string, taxRate: number): Promise<Placed> => {
-    const checkout = createCheckout({ store, executor, vault, prices, clock, currency: 'GBP', expiryMs: 1_000, rules: { taxRate, shippingFlatMinor: 0, shippingFreeFromMinor: 0 } });
+    const checkout = createCheckout({
+      store,
+      executor,
+      vault,
+      prices,
+      clock,
+      currency: 'GBP',
+      expiryMs: 1_000,
+      rules: { taxRate, shippingFlatMinor: 0, shippingFreeFromMinor: 0 },
+    });
     const contact = { name: 'Ada', email: 'ada@example.org' };
     const shippingAddress = { name: 'Ada', line1: '1', city: 'London', postcode: 'SW1Y', country: 'GB' };
-    const done = await checkout('ada', key, { lines: [{ sku: 'MUG', quantity: 1 }], contact, shippingAddress, payment: { method: 'card' } }, { id: 'ada', role: 'customer' });
+    const done = await checkout(
+      'ada',
+      key,
+      { lines: [{ sku: 'MUG', quantity: 1 }], contact, shippingAddress, payment: { method: 'card' } },
+      { id: 'ada', role: 'customer' },
+    );
     if (!done.ok) throw new Error(done.reason.sentence);
     assert.is(done.placed.schema, 2);
     assert.is((await executor.load(orders, done.placed.stream)).state.taxRate, done.placed.data.taxRate);
     return done.placed.data;
   };
   const [first, second, repeated] = [await place('a', 0.2), await place('b', 0.25), await place('a', 0.25)];
-  assert.equal([first, second, repeated].map(({ taxRate, totals }) => [taxRate, totals.taxMinor]), [[0.2, 200], [0.25, 240], [0.2, 200]]);
+  assert.equal(
+    [first, second, repeated].map(({ taxRate, totals }) => [taxRate, totals.taxMinor]),
+    [
+      [0.2, 200],
+      [0.25, 240],
+      [0.2, 200],
+    ],
+  );
 });
 
 writing('is 0 where history is imported', async () => {
@@ -108,6 +151,9 @@ writing('goes to the figures, also that of an event of version 1', async () => {
   const placed = await world.last('OrderPlaced');
   await world.handle(placed);
   await world.handle({ ...placed, schema: 1, data: old(placed.data as Placed, { taxMinor: 1_417 }).data });
-  assert.equal(world.facts.map(({ taxRate }) => taxRate), [0.2, 0.2001]);
+  assert.equal(
+    world.facts.map(({ taxRate }) => taxRate),
+    [0.2, 0.2001],
+  );
 });
 writing.run();

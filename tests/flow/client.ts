@@ -30,7 +30,10 @@ export type Client = Readonly<{
   closed(orderId: string): Promise<any>;
   stock(sku: string): Promise<any>;
   /** Waits until the stock is at these levels: it hears of what has left after the order does. */
-  stocked(sku: string, levels: Readonly<{ onHand: number; reserved?: number; backordered?: number }>): Promise<void>;
+  stocked(
+    sku: string,
+    levels: Readonly<{ onHand: number; reserved?: number; backordered?: number }>,
+  ): Promise<void>;
 }>;
 
 export const CUSTOMER = 'ada';
@@ -40,17 +43,31 @@ const WAIT_MS = 30_000;
 const LOOK_MS = 15;
 
 /** As `until`, for a condition that costs a request. */
-export const eventually = (what: string, condition: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> =>
-  until(what, async () => {
-    if (await condition()) return true;
-    await systemClock.sleep(LOOK_MS);
-    return false;
-  }, withinMs);
+export const eventually = (
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = WAIT_MS,
+): Promise<void> =>
+  until(
+    what,
+    async () => {
+      if (await condition()) return true;
+      await systemClock.sleep(LOOK_MS);
+      return false;
+    },
+    withinMs,
+  );
 
 export const newOrder = (lines: readonly NewLine[], { token, onShortage }: Placing = {}) => ({
   lines,
   contact: { name: 'Ada Lovelace', email: 'ada@example.org' },
-  shippingAddress: { name: 'Ada Lovelace', line1: '12 St James\'s Square', city: 'London', postcode: 'SW1Y 4JH', country: 'GB' },
+  shippingAddress: {
+    name: 'Ada Lovelace',
+    line1: "12 St James's Square",
+    city: 'London',
+    postcode: 'SW1Y 4JH',
+    country: 'GB',
+  },
   payment: { method: 'card', ...(token === undefined ? {} : { token }) },
   ...(onShortage === undefined ? {} : { onShortage }),
 });
@@ -61,7 +78,11 @@ export const clientOf = (url: string): Client => {
   const tokens = new Map<string, Promise<string>>();
   const session = async (as: string): Promise<string> => {
     const [role, customerId] = as.split(':') as [TokenRole, string | undefined];
-    const response = await fetch(`${url}/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ role, ...(customerId === undefined ? {} : { customerId }) }) });
+    const response = await fetch(`${url}/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ role, ...(customerId === undefined ? {} : { customerId }) }),
+    });
     return ((await response.json()) as { token: string }).token;
   };
   const tokenOf = (as: string): Promise<string> => {
@@ -91,7 +112,7 @@ export const clientOf = (url: string): Client => {
   };
   /** Adds to `items` what has happened since. */
   const history = async (orderId: string, items: any[] = []): Promise<any[]> => {
-    for (let cursor: string | null = String(items.length); cursor !== null; ) {
+    for (let cursor: string | null = String(items.length); cursor !== null;) {
       const page: any = await ok('GET', `/orders/${orderId}/history?limit=200&cursor=${cursor}`);
       items.push(...page.items);
       cursor = page.nextCursor;
@@ -99,26 +120,41 @@ export const clientOf = (url: string): Client => {
     return items;
   };
   const types: Client['types'] = async (orderId) => (await history(orderId)).map(({ type }) => type);
-  const order: Client['order'] = async (orderId) => ok('GET', `/orders/${orderId}?atLeast=${(await history(orderId)).at(-1).revision}`);
+  const order: Client['order'] = async (orderId) =>
+    ok('GET', `/orders/${orderId}?atLeast=${(await history(orderId)).at(-1).revision}`);
   const stock: Client['stock'] = (sku) => ok('GET', `/stock/${sku}`);
 
   return {
-    call, ok, history: (orderId) => history(orderId), types, order, stock,
+    call,
+    ok,
+    history: (orderId) => history(orderId),
+    types,
+    order,
+    stock,
     async product(sku, units) {
-      await ok('PUT', `/catalogue/${sku}`, { body: { name: sku, price: { amountMinor: 1_000, currency: 'GBP' } } });
+      await ok('PUT', `/catalogue/${sku}`, {
+        body: { name: sku, price: { amountMinor: 1_000, currency: 'GBP' } },
+      });
       if (units > 0) await ok('POST', `/stock/${sku}/receive`, { body: { quantity: units } });
     },
     place: (lines, placing = {}) =>
-      ok('POST', '/orders', { as: `customer:${placing.customer ?? CUSTOMER}`, body: newOrder(lines, placing), ...(placing.key === undefined ? {} : { key: placing.key }) }),
+      ok('POST', '/orders', {
+        as: `customer:${placing.customer ?? CUSTOMER}`,
+        body: newOrder(lines, placing),
+        ...(placing.key === undefined ? {} : { key: placing.key }),
+      }),
     command: (orderId, name, body, as = 'operator') => ok('POST', `/orders/${orderId}/${name}`, { as, body }),
-    happened: (orderId, type) => eventually(`${type} of ${orderId}`, async () => (await types(orderId)).includes(type)),
+    happened: (orderId, type) =>
+      eventually(`${type} of ${orderId}`, async () => (await types(orderId)).includes(type)),
     async closed(orderId) {
       const events: any[] = [];
       let last: any;
       await eventually(`the end of order ${orderId}`, async () => {
         last = (await history(orderId, events)).findLast(({ type }) => type !== 'CustomerNotified');
         return last?.type === 'OrderClosed';
-      }).catch((error: Error) => assert.unreachable(`${error.message}: ${events.map(({ type }) => type).join(' ')}`));
+      }).catch((error: Error) =>
+        assert.unreachable(`${error.message}: ${events.map(({ type }) => type).join(' ')}`),
+      );
       return ok('GET', `/orders/${orderId}?revision=${last.revision}`);
     },
     async stocked(sku, { onHand, reserved = 0, backordered = 0 }) {

@@ -23,8 +23,14 @@ const collector = async () => {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const types = (orderId: string): readonly string[] => taken.filter((fact) => fact.orderId === orderId).map(({ type }) => type);
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/facts`, refusing, types, close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))) };
+  const types = (orderId: string): readonly string[] =>
+    taken.filter((fact) => fact.orderId === orderId).map(({ type }) => type);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/facts`,
+    refusing,
+    types,
+    close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))),
+  };
 };
 
 test('what fails for good is parked in sight, holds up no other order, is retried or discarded, and that is on record', async () => {
@@ -41,18 +47,34 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
 
     const parked = async (): Promise<any[]> => (await shop.ok('GET', '/ops/parked?consumer=analytics')).items;
     await eventually('both to be parked', async () => (await parked()).length === 2);
-    const of = async (orderId: string) => (await parked()).find(({ stream }) => stream === `order-${orderId}`);
+    const of = async (orderId: string) =>
+      (await parked()).find(({ stream }) => stream === `order-${orderId}`);
     const item = await of(mended.orderId);
     assert.equal([item.consumer, item.event.type, item.attempts], ['analytics', 'OrderConfirmed', 1]);
     assert.match(item.error.message, '400');
     assert.not.match(JSON.stringify(item), 'ada@example.org');
-    assert.equal(both.map((orderId) => figures.types(orderId).includes('ShipmentDelivered')), [false, false], 'what comes after waits');
+    assert.equal(
+      both.map((orderId) => figures.types(orderId).includes('ShipmentDelivered')),
+      [false, false],
+      'what comes after waits',
+    );
     await eventually('the queue behind it', async () => (await of(mended.orderId)).queued > 3);
 
-    const consumers = async (): Promise<any> => Object.fromEntries((await shop.ok('GET', '/ops/consumers')).items.map((one: any) => [one.name, one]));
+    const consumers = async (): Promise<any> =>
+      Object.fromEntries((await shop.ok('GET', '/ops/consumers')).items.map((one: any) => [one.name, one]));
     const report = await consumers();
-    assert.equal(Object.keys(report).sort(), ['analytics', 'deadlines', 'inventory', 'notification', 'payment', 'warehouse']);
-    assert.equal([report.analytics.parked, report.payment.parked, report.analytics.state, report.analytics.breaker], [2, 0, 'running', 'closed']);
+    assert.equal(Object.keys(report).sort(), [
+      'analytics',
+      'deadlines',
+      'inventory',
+      'notification',
+      'payment',
+      'warehouse',
+    ]);
+    assert.equal(
+      [report.analytics.parked, report.payment.parked, report.analytics.state, report.analytics.breaker],
+      [2, 0, 'running', 'closed'],
+    );
     assert.ok(both.includes(report.analytics.oldestBlocked.stream.slice('order-'.length)));
 
     const again = await shop.call('POST', `/ops/parked/${encodeURIComponent(item.id)}/retry`, { body: {} });
@@ -60,16 +82,33 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
     await eventually('it to park again', async () => (await of(mended.orderId))?.lastAt > item.lastAt);
     figures.refusing.type = '';
     await shop.ok('POST', `/ops/parked/${encodeURIComponent(item.id)}/retry`, { body: {} });
-    await eventually('the facts of the mended order', () => figures.types(mended.orderId).includes('OrderClosed'));
+    await eventually('the facts of the mended order', () =>
+      figures.types(mended.orderId).includes('OrderClosed'),
+    );
     assert.ok(figures.types(mended.orderId).includes('OrderConfirmed'));
 
     const other = await of(dropped.orderId);
-    await shop.ok('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, { body: { reason: 'counted by hand' } });
-    await eventually('the facts of the other order', () => figures.types(dropped.orderId).includes('OrderClosed'));
+    await shop.ok('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, {
+      body: { reason: 'counted by hand' },
+    });
+    await eventually('the facts of the other order', () =>
+      figures.types(dropped.orderId).includes('OrderClosed'),
+    );
     assert.not.ok(figures.types(dropped.orderId).includes('OrderConfirmed'));
     await eventually('nothing to be parked', async () => (await parked()).length === 0);
-    await eventually('no consumer to lag', async () => Object.values(await consumers()).every((one: any) => one.lag.events === 0 && one.inFlight === 0 && one.parked === 0));
-    assert.is((await shop.call('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, { body: { reason: 'again' } })).status, 404);
+    await eventually('no consumer to lag', async () =>
+      Object.values(await consumers()).every(
+        (one: any) => one.lag.events === 0 && one.inFlight === 0 && one.parked === 0,
+      ),
+    );
+    assert.is(
+      (
+        await shop.call('POST', `/ops/parked/${encodeURIComponent(other.id)}/discard`, {
+          body: { reason: 'again' },
+        })
+      ).status,
+      404,
+    );
   } finally {
     await shop.close();
     await figures.close();
@@ -77,16 +116,25 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
 
   await readClosed(folder, async (store) => {
     const streams = new Set<string>();
-    for (let after, atTail = false; !atTail; ) {
+    for (let after, atTail = false; !atTail;) {
       const page = await store.readAll(after, { categories: ['operations'] });
       for (const { stream } of page.events) streams.add(stream);
       ({ scanned: after, atTail } = page);
     }
     const entries = (await Promise.all([...streams].map((stream) => streamOf(store, stream)))).flat();
     const said = entries.map(({ type, meta, data }) => `${type} by ${meta.actor.id}: ${(data as any).why}`);
-    assert.ok(said.filter((entry) => entry.startsWith('EventParked by consumer-runtime')).length >= 3, said.join('\n'));
-    assert.ok(said.filter((entry) => entry.startsWith('ParkedEventRetried by operator')).length >= 2, said.join('\n'));
-    assert.equal(said.filter((entry) => entry.startsWith('ParkedEventDiscarded')), ['ParkedEventDiscarded by operator: counted by hand']);
+    assert.ok(
+      said.filter((entry) => entry.startsWith('EventParked by consumer-runtime')).length >= 3,
+      said.join('\n'),
+    );
+    assert.ok(
+      said.filter((entry) => entry.startsWith('ParkedEventRetried by operator')).length >= 2,
+      said.join('\n'),
+    );
+    assert.equal(
+      said.filter((entry) => entry.startsWith('ParkedEventDiscarded')),
+      ['ParkedEventDiscarded by operator: counted by hand'],
+    );
   });
   rmSync(folder, { recursive: true, force: true });
 });

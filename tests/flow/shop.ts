@@ -16,39 +16,66 @@ import { createExecutor } from '../../runtime/execute.ts';
 import { clientOf, type Client } from './client.ts';
 
 export type Variables = Readonly<Record<string, string>>;
-export type Shop = Client & Readonly<{ folder: string; server: RunningServer; url: string; errors: readonly string[]; close(): Promise<void> }>;
+export type Shop = Client &
+  Readonly<{
+    folder: string;
+    server: RunningServer;
+    url: string;
+    errors: readonly string[];
+    close(): Promise<void>;
+  }>;
 
-const FAST: Variables = { PORT: '0', SEED: 'none', SIM_PAYMENT_LATENCY_MS: '1', SIM_WAREHOUSE_LATENCY_MS: '5' };
+const FAST: Variables = {
+  PORT: '0',
+  SEED: 'none',
+  SIM_PAYMENT_LATENCY_MS: '1',
+  SIM_WAREHOUSE_LATENCY_MS: '5',
+};
 /** Longer than any test: what waits for it does not happen by itself. */
 export const NEVER_MS = '3600000';
 
 export const newFolder = (): string => mkdtempSync(join(tmpdir(), 'orderfold-flow-'));
-export const environmentOf = (folder: string, variables: Variables = {}) => readEnvironment({ ...FAST, DATA_DIR: folder, ...variables });
+export const environmentOf = (folder: string, variables: Variables = {}) =>
+  readEnvironment({ ...FAST, DATA_DIR: folder, ...variables });
 
 /** Opens a shop on `folder`. Close it, or the test hangs. */
 export const openShop = async (folder: string, variables: Variables = {}): Promise<Shop> => {
   const errors: string[] = [];
-  const log: Log = { info: () => undefined, warn: () => undefined, error: (fields, sentence) => void errors.push(`${sentence} ${JSON.stringify(fields)}`) };
-  const server = await startServer(environmentOf(folder, variables), { clock: systemClock, randomness: systemRandomness, log });
+  const log: Log = {
+    info: () => undefined,
+    warn: () => undefined,
+    error: (fields, sentence) => void errors.push(`${sentence} ${JSON.stringify(fields)}`),
+  };
+  const server = await startServer(environmentOf(folder, variables), {
+    clock: systemClock,
+    randomness: systemRandomness,
+    log,
+  });
   const url = server.url ?? '';
   return { ...clientOf(url), folder, server, url, errors, close: server.close };
 };
 
 /** Runs `test` in a new shop, which is gone afterwards. */
-export const inShop = (variables: Variables, test: (shop: Shop) => Promise<void>, prepare = async (_folder: string): Promise<void> => undefined) => async (): Promise<void> => {
-  const folder = newFolder();
-  try {
-    await prepare(folder);
-    const shop = await openShop(folder, variables);
+export const inShop =
+  (
+    variables: Variables,
+    test: (shop: Shop) => Promise<void>,
+    prepare = async (_folder: string): Promise<void> => undefined,
+  ) =>
+  async (): Promise<void> => {
+    const folder = newFolder();
     try {
-      await test(shop);
+      await prepare(folder);
+      const shop = await openShop(folder, variables);
+      try {
+        await test(shop);
+      } finally {
+        await shop.close();
+      }
     } finally {
-      await shop.close();
+      rmSync(folder, { recursive: true, force: true });
     }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-};
+  };
 
 /** Lists products for 10.00 each and receives `units` of them, in a shop that is closed. */
 export const stockUp = async (folder: string, skus: readonly string[], units: number): Promise<void> => {
@@ -56,17 +83,32 @@ export const stockUp = async (folder: string, skus: readonly string[], units: nu
   try {
     const executor = createExecutor({ store: stores.store, clock: systemClock });
     const context = (commandId: string) => ({ commandId, actor: { id: 'tests', role: 'system' } as const });
-    await Promise.all(skus.flatMap((sku) => [
-      executor.execute(products, productStream(sku), { type: 'ListProduct', data: { sku, name: sku, priceMinor: 1_000, currency: 'GBP' } }, context(`list-${sku}`)),
-      executor.execute(stocks, stockStream(sku), { type: 'ReceiveGoods', data: { quantity: units } }, context(`receive-${sku}`)),
-    ]));
+    await Promise.all(
+      skus.flatMap((sku) => [
+        executor.execute(
+          products,
+          productStream(sku),
+          { type: 'ListProduct', data: { sku, name: sku, priceMinor: 1_000, currency: 'GBP' } },
+          context(`list-${sku}`),
+        ),
+        executor.execute(
+          stocks,
+          stockStream(sku),
+          { type: 'ReceiveGoods', data: { quantity: units } },
+          context(`receive-${sku}`),
+        ),
+      ]),
+    );
   } finally {
     await stores.close();
   }
 };
 
 /** What a shop that is closed holds. */
-export const readClosed = async (folder: string, read: (store: EventStore) => Promise<void>): Promise<void> => {
+export const readClosed = async (
+  folder: string,
+  read: (store: EventStore) => Promise<void>,
+): Promise<void> => {
   const stores = await openStores(environmentOf(folder), { lock: false });
   try {
     await read(stores.store);

@@ -13,19 +13,55 @@ test('a row per event under its position, found by time, actor, type and order',
   told.tell(ORDER_ID, '2026-01-02T10:00:00.000Z', ['HoldOrder', { hold: 'h', reason: 'odd' }]);
   const view = folding(auditLog);
   await view.fold(told.events);
-  assert.equal([...view.rows.keys()], told.events.map(({ position }) => position));
+  assert.equal(
+    [...view.rows.keys()],
+    told.events.map(({ position }) => position),
+  );
   const row = view.rows.get(told.events[1]!.position);
   const at = '2026-01-02T10:00:00.000Z';
-  assert.equal(row?.doc, { stream: `order-${ORDER_ID}`, revision: 1, type: 'OrderHeld', actorId: 'test', role: 'system', at });
-  assert.equal(row?.keys, { time: [[at]], actor: [['test', at]], type: [['OrderHeld', at]], order: [[ORDER_ID, at]] });
+  assert.equal(row?.doc, {
+    stream: `order-${ORDER_ID}`,
+    revision: 1,
+    type: 'OrderHeld',
+    actorId: 'test',
+    role: 'system',
+    at,
+  });
+  assert.equal(row?.keys, {
+    time: [[at]],
+    actor: [['test', at]],
+    type: [['OrderHeld', at]],
+    order: [[ORDER_ID, at]],
+  });
 });
 
-test('events of every category, known to this version or not; none but an order\'s own count as its; times sort as text', async () => {
+test("events of every category, known to this version or not; none but an order's own count as its; times sort as text", async () => {
   const view = folding(auditLog);
-  const meta = { ...stamp('c', '2026-01-01T10:00:00Z'), recordedAt: '2026-01-01T10:00:00Z', origin: 'live', correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) } as const;
+  const meta = {
+    ...stamp('c', '2026-01-01T10:00:00Z'),
+    recordedAt: '2026-01-01T10:00:00Z',
+    origin: 'live',
+    correlationId: 'c',
+    causationId: 'c',
+    previousHash: '0'.repeat(64),
+  } as const;
   const streams = [`stock-MUG`, `product-MUG`, 'customer-ada', 'operations-2026-01'];
-  await view.fold(streams.map((stream, n) => ({ type: 'NeverHeardOf', data: { reservationId: `${ORDER_ID}/1` }, schema: 9, id: `e${n}`, stream, revision: 0, position: String(n).padStart(16, '0') as Position, meta })));
-  assert.equal(streams.map((stream) => auditLog.categories.includes(stream.split('-')[0] ?? '')), [true, true, true, true]);
+  await view.fold(
+    streams.map((stream, n) => ({
+      type: 'NeverHeardOf',
+      data: { reservationId: `${ORDER_ID}/1` },
+      schema: 9,
+      id: `e${n}`,
+      stream,
+      revision: 0,
+      position: String(n).padStart(16, '0') as Position,
+      meta,
+    })),
+  );
+  assert.equal(
+    streams.map((stream) => auditLog.categories.includes(stream.split('-')[0] ?? '')),
+    [true, true, true, true],
+  );
   assert.is(view.rows.size, 4);
   for (const { keys, doc } of view.rows.values()) {
     assert.is(doc?.at, '2026-01-01T10:00:00.000Z');

@@ -4,7 +4,13 @@ import type { EventEnvelope, Meta, Position, Stamped } from '../../domain/kernel
 import { ORDER_EVENTS, orderStream, SHORTAGE_POLICIES, type OrderEvent } from '../../domain/order/events.ts';
 import { order } from '../../domain/order/order.ts';
 import { capturedMinor, refundedMinor, type OrderState } from '../../domain/order/state.ts';
-import { customerOrders, customerRowId, type CustomerOrder, type CustomerOrdersRow, type CustomerSummary } from '../../projections/customer-orders.ts';
+import {
+  customerOrders,
+  customerRowId,
+  type CustomerOrder,
+  type CustomerOrdersRow,
+  type CustomerSummary,
+} from '../../projections/customer-orders.ts';
 import { dice } from '../domain/random.ts';
 import { placing } from '../domain/scenario.ts';
 import { createWorld } from '../domain/world.ts';
@@ -13,7 +19,8 @@ import { folding, fulfil, history, type Folding } from './folding.ts';
 const uuid = (n: number): string => `0190a000-0000-8000-8000-${String(n).padStart(12, '0')}`;
 type View = Folding<CustomerOrdersRow>;
 const orderRow = (view: View, orderId: string) => view.rows.get(`order:${orderId}`)?.doc as CustomerOrder;
-const customerRow = (view: View, customerId: string) => view.rows.get(customerRowId(customerId))?.doc as CustomerSummary;
+const customerRow = (view: View, customerId: string) =>
+  view.rows.get(customerRowId(customerId))?.doc as CustomerSummary;
 
 const test = suite('view customer-orders');
 
@@ -25,21 +32,51 @@ test('sums of a customer over orders, captures, refunds and closings', async () 
   told.place(placing({ orderId: uuid(1), customerId: 'ada' }), '2026-01-01T00:00:00.000Z');
   told.place(placing({ orderId: uuid(3), customerId: 'bob' }), '2026-01-03T00:00:00.000Z');
   fulfil(told, uuid(1), '2026-01-02T00:00:00.000Z');
-  told.tell(uuid(1), '2026-01-05T00:00:00.000Z', ['RequestRefund', { refundId: 'G', amountMinor: 250, currency: 'GBP', reason: 'sorry' }]);
+  told.tell(uuid(1), '2026-01-05T00:00:00.000Z', [
+    'RequestRefund',
+    { refundId: 'G', amountMinor: 250, currency: 'GBP', reason: 'sorry' },
+  ]);
   await view.fold(told.events);
   const sums = {
-    kind: 'customer', customerId: 'ada', orders: 2, open: 2, units: 10, firstPlacedAt: '2026-01-01T00:00:00.000Z', lastPlacedAt: '2026-02-01T00:00:00.000Z',
-    amounts: { EUR: { orderedMinor: 8_500, capturedMinor: 0, refundedMinor: 0 }, GBP: { orderedMinor: 8_500, capturedMinor: 8_500, refundedMinor: 0 } },
+    kind: 'customer',
+    customerId: 'ada',
+    orders: 2,
+    open: 2,
+    units: 10,
+    firstPlacedAt: '2026-01-01T00:00:00.000Z',
+    lastPlacedAt: '2026-02-01T00:00:00.000Z',
+    amounts: {
+      EUR: { orderedMinor: 8_500, capturedMinor: 0, refundedMinor: 0 },
+      GBP: { orderedMinor: 8_500, capturedMinor: 8_500, refundedMinor: 0 },
+    },
   };
   // Delivered and closed, opened again by the refund.
   assert.equal(customerRow(view, 'ada'), sums);
   const before = told.events.length;
-  told.tell(uuid(1), '2026-01-06T00:00:00.000Z', ['RecordRefund', { refundId: 'G' }], ['RecordNotification', { notificationId: 'n', kind: 'k', messageId: 'm' }]);
+  told.tell(
+    uuid(1),
+    '2026-01-06T00:00:00.000Z',
+    ['RecordRefund', { refundId: 'G' }],
+    ['RecordNotification', { notificationId: 'n', kind: 'k', messageId: 'm' }],
+  );
   await view.fold(told.events.slice(before));
-  assert.equal(customerRow(view, 'ada'), { ...sums, open: 1, amounts: { ...sums.amounts, GBP: { ...sums.amounts.GBP, refundedMinor: 250 } } });
+  assert.equal(customerRow(view, 'ada'), {
+    ...sums,
+    open: 1,
+    amounts: { ...sums.amounts, GBP: { ...sums.amounts.GBP, refundedMinor: 250 } },
+  });
   const { wasOpen: _was, ...row } = orderRow(view, uuid(1));
   assert.equal(row, {
-    kind: 'order', orderId: uuid(1), customerId: 'ada', placedAt: '2026-01-01T00:00:00.000Z', currency: 'GBP', totalMinor: 8_500, capturedMinor: 8_500, refundedMinor: 250, units: 5, outcome: 'delivered',
+    kind: 'order',
+    orderId: uuid(1),
+    customerId: 'ada',
+    placedAt: '2026-01-01T00:00:00.000Z',
+    currency: 'GBP',
+    totalMinor: 8_500,
+    capturedMinor: 8_500,
+    refundedMinor: 250,
+    units: 5,
+    outcome: 'delivered',
   });
   assert.equal(view.rows.get(`order:${uuid(1)}`)?.keys, { customer: [['ada', '2026-01-01T00:00:00.000Z']] });
   assert.equal([customerRow(view, 'bob').orders, customerRow(view, 'bob').open, view.rows.size], [1, 1, 5]);
@@ -49,9 +86,11 @@ test('a customer may be called anything', async () => {
   const told = history();
   const view = folding(customerOrders);
   const names = [`order:${uuid(9)}`, 'customer:x', '__proto__', ' ', 'é'.repeat(200)];
-  for (const [n, customerId] of names.entries()) told.place(placing({ orderId: uuid(n), customerId }), '2026-01-01T00:00:00.000Z');
+  for (const [n, customerId] of names.entries())
+    told.place(placing({ orderId: uuid(n), customerId }), '2026-01-01T00:00:00.000Z');
   await view.fold(told.events);
-  for (const name of names) assert.equal([customerRow(view, name).customerId, customerRow(view, name).orders], [name, 1]);
+  for (const name of names)
+    assert.equal([customerRow(view, name).customerId, customerRow(view, name).orders], [name, 1]);
   assert.is(view.rows.size, 2 * names.length);
 });
 
@@ -64,16 +103,45 @@ const randomHistory = (seed: number): readonly EventEnvelope[] => {
   writable.evolve = (state: OrderState, event: Stamped<OrderEvent>) => {
     const next = evolve(state, event);
     const position = String(events.length + 1).padStart(16, '0') as Position;
-    const meta: Meta = { ...event.meta, recordedAt: event.meta.at, origin: 'live', correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) };
-    events.push({ type: event.type, data: event.data, meta, id: `e${events.length}`, schema: ORDER_EVENTS[event.type].version, stream: orderStream(next.orderId), revision: next.revision, position });
+    const meta: Meta = {
+      ...event.meta,
+      recordedAt: event.meta.at,
+      origin: 'live',
+      correlationId: 'c',
+      causationId: 'c',
+      previousHash: '0'.repeat(64),
+    };
+    events.push({
+      type: event.type,
+      data: event.data,
+      meta,
+      id: `e${events.length}`,
+      schema: ORDER_EVENTS[event.type].version,
+      stream: orderStream(next.orderId),
+      revision: next.revision,
+      position,
+    });
     return next;
   };
   try {
     const d = dice(seed);
     const world = createWorld(d, { A: d.below(8), B: d.below(8) });
     for (let n = 1; n <= 1 + d.below(3); n++) {
-      const lines = Array.from({ length: 1 + d.below(3) }, (_, i) => ({ lineId: String(i + 1), sku: d.pick(['A', 'B']) ?? 'A', name: 'Thing', quantity: 1 + d.below(4), unitPriceMinor: d.below(1_000) }));
-      world.place(placing({ orderId: uuid(n), customerId: d.pick(['ada', 'bob']) ?? '', lines, onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder' }));
+      const lines = Array.from({ length: 1 + d.below(3) }, (_, i) => ({
+        lineId: String(i + 1),
+        sku: d.pick(['A', 'B']) ?? 'A',
+        name: 'Thing',
+        quantity: 1 + d.below(4),
+        unitPriceMinor: d.below(1_000),
+      }));
+      world.place(
+        placing({
+          orderId: uuid(n),
+          customerId: d.pick(['ada', 'bob']) ?? '',
+          lines,
+          onShortage: d.pick(SHORTAGE_POLICIES) ?? 'cancelOrder',
+        }),
+      );
     }
     for (let step = 0; step < 150; step++) world.step();
     world.settle(500);
@@ -98,7 +166,11 @@ test('random histories: open, captured and refunded are what the orders themselv
       if (state.closedAt === undefined && before.closedAt !== undefined) reopenings += 1;
       await view.fold([event]);
       const row = orderRow(view, state.orderId);
-      assert.equal([row.outcome === undefined, row.capturedMinor, row.refundedMinor], [state.closedAt === undefined, capturedMinor(state), refundedMinor(state)], `seed ${seed}, ${event.stream}@${event.revision} ${event.type}`);
+      assert.equal(
+        [row.outcome === undefined, row.capturedMinor, row.refundedMinor],
+        [state.closedAt === undefined, capturedMinor(state), refundedMinor(state)],
+        `seed ${seed}, ${event.stream}@${event.revision} ${event.type}`,
+      );
     }
     for (const customerId of ['ada', 'bob']) {
       const own = [...states.values()].filter((state) => state.customerId === customerId);
@@ -106,17 +178,41 @@ test('random histories: open, captured and refunded are what the orders themselv
       const row = customerRow(view, customerId);
       if (own.length === 0) assert.is(row, undefined);
       else {
-        assert.equal([row.orders, row.open, row.units], [own.length, sum((s) => (s.closedAt === undefined ? 1 : 0)), sum((s) => s.lines.reduce((n, l) => n + l.ordered, 0))], `seed ${seed}`);
-        assert.equal(row.amounts, { GBP: { orderedMinor: sum((s) => s.totals.totalMinor), capturedMinor: sum(capturedMinor), refundedMinor: sum(refundedMinor) } }, `seed ${seed}`);
+        assert.equal(
+          [row.orders, row.open, row.units],
+          [
+            own.length,
+            sum((s) => (s.closedAt === undefined ? 1 : 0)),
+            sum((s) => s.lines.reduce((n, l) => n + l.ordered, 0)),
+          ],
+          `seed ${seed}`,
+        );
+        assert.equal(
+          row.amounts,
+          {
+            GBP: {
+              orderedMinor: sum((s) => s.totals.totalMinor),
+              capturedMinor: sum(capturedMinor),
+              refundedMinor: sum(refundedMinor),
+            },
+          },
+          `seed ${seed}`,
+        );
       }
     }
     const whole = folding(customerOrders);
     const cut = Math.floor(events.length / 3);
     await whole.fold(events.slice(0, cut));
     await whole.fold(events.slice(cut));
-    const plain = ({ rows }: View) => [...rows.values()].map(({ id, doc, keys }) => [id, doc, keys]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    const plain = ({ rows }: View) =>
+      [...rows.values()]
+        .map(({ id, doc, keys }) => [id, doc, keys])
+        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
     assert.equal(plain(whole), plain(view), `seed ${seed}`);
   }
-  assert.ok(closings > 300 && reopenings > 30, `${closings} closings, ${reopenings} reopenings: the histories are too tame`);
+  assert.ok(
+    closings > 300 && reopenings > 30,
+    `${closings} closings, ${reopenings} reopenings: the histories are too tame`,
+  );
 });
 test.run();

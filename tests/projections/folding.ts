@@ -8,7 +8,10 @@ import type { Projection, Row } from '../../ports/read-store.ts';
 import { foldRows } from '../../runtime/folding.ts';
 import { message, stamp, type Short } from '../domain/scenario.ts';
 
-export type Folding<D> = Readonly<{ rows: ReadonlyMap<string, Row<D>>; fold(events: readonly EventEnvelope[]): Promise<void> }>;
+export type Folding<D> = Readonly<{
+  rows: ReadonlyMap<string, Row<D>>;
+  fold(events: readonly EventEnvelope[]): Promise<void>;
+}>;
 
 /** Rows are kept as JSON, as a store does. */
 export const folding = <D>(projection: Projection<D>): Folding<D> => {
@@ -30,7 +33,9 @@ export type History = Readonly<{
   events: readonly EventEnvelope[];
   state(orderId: string): OrderState;
   place(data: OrderEventData['OrderPlaced'], at: string): void;
-  /** Carries out what is not refused, says which types of event came of it, and throws for what is refused. */
+  /**
+   * Carries out what is not refused, says which types of event came of it, and throws for what is refused.
+   */
   tell(orderId: string, at: string, ...commands: readonly Short<OrderCommand>[]): readonly string[];
 }>;
 
@@ -46,9 +51,20 @@ export const history = (origin: Meta['origin'] = 'live'): History => {
     for (const event of decision.events) {
       state = order.evolve(state, { ...event, meta });
       events.push({
-        ...event, id: `event-${events.length}`, schema: ORDER_EVENTS[event.type].version, stream: orderStream(orderId), revision: state.revision,
+        ...event,
+        id: `event-${events.length}`,
+        schema: ORDER_EVENTS[event.type].version,
+        stream: orderStream(orderId),
+        revision: state.revision,
         position: String(events.length + 1).padStart(16, '0') as Position,
-        meta: { ...meta, recordedAt: at, origin, correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) },
+        meta: {
+          ...meta,
+          recordedAt: at,
+          origin,
+          correlationId: 'c',
+          causationId: 'c',
+          previousHash: '0'.repeat(64),
+        },
       });
     }
     states.set(orderId, state);
@@ -58,19 +74,36 @@ export const history = (origin: Meta['origin'] = 'live'): History => {
     events,
     state: (orderId) => states.get(orderId) ?? order.initial,
     place: (data, at) => void carryOut(data.orderId, at, { type: 'PlaceOrder', data }),
-    tell: (orderId, at, ...given) => given.flatMap((short) => carryOut(orderId, at, message<OrderCommand>(short))),
+    tell: (orderId, at, ...given) =>
+      given.flatMap((short) => carryOut(orderId, at, message<OrderCommand>(short))),
   };
 };
 
-/** Everything reserved, authorized as `authorizationId`, asked for, sent as parcel P, paid and delivered, all at one time. */
+/**
+ * Everything reserved, authorized as `authorizationId`, asked for, sent as parcel P, paid and delivered, all
+ * at one time.
+ */
 export const fulfil = (told: History, orderId: string, at: string, authorizationId = 'A'): void => {
   const { lines, totals } = told.state(orderId);
   told.tell(
-    orderId, at,
-    ['RecordStock', { lines: lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })) }],
+    orderId,
+    at,
+    [
+      'RecordStock',
+      {
+        lines: lines.map(({ lineId, ordered }) => ({ lineId, reserved: ordered, backordered: 0, short: 0 })),
+      },
+    ],
     ['RecordAuthorization', { attempt: 1, authorizationId, amountMinor: totals.totalMinor }],
     ['RequestShipment', {}],
-    ['RecordDispatch', { shipmentId: `${orderId}-1`, parcelId: 'P', lines: lines.map(({ lineId, ordered }) => ({ lineId, quantity: ordered })) }],
+    [
+      'RecordDispatch',
+      {
+        shipmentId: `${orderId}-1`,
+        parcelId: 'P',
+        lines: lines.map(({ lineId, ordered }) => ({ lineId, quantity: ordered })),
+      },
+    ],
     ['RecordCapture', { captureId: 'C', authorizationId, parcelId: 'P', amountMinor: totals.totalMinor }],
     ['RecordDelivery', { shipmentId: `${orderId}-1`, parcelId: 'P' }],
   );

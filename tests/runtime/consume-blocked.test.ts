@@ -35,7 +35,13 @@ test('a long retry goes to the schedule: its stream queues, the others and the c
   assert.is(w.failures.length, 1);
   await w.clock.advance(1);
   await until('the second failure', () => w.failures.length === 2);
-  assert.equal(w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]), [[1, 0], [2, 5_000]]);
+  assert.equal(
+    w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]),
+    [
+      [1, 0],
+      [2, 5_000],
+    ],
+  );
   await w.happen('order-a');
   w.fault.on = false;
   await w.clock.advance(5_000);
@@ -57,17 +63,27 @@ test('a parked event is audited, keeps its stream behind it, and a retry runs al
   assert.equal(of(w.handled, 'order-a'), ['order-a@0']);
   assert.equal(w.errors, ['an event is parked; its stream waits for an operator']);
   const parked = await w.books.blocked(ID);
-  assert.equal([parked?.state, parked?.attempts, parked?.error.message, parked?.queued], ['parked', 1, 'broken', 3]);
-  assert.equal(running.status().blocked, { retrying: 0, parked: 1, oldest: { id: ID, stream: 'order-a', since: '2026-01-05T09:00:00.000Z' } });
+  assert.equal(
+    [parked?.state, parked?.attempts, parked?.error.message, parked?.queued],
+    ['parked', 1, 'broken', 3],
+  );
+  assert.equal(running.status().blocked, {
+    retrying: 0,
+    parked: 1,
+    oldest: { id: ID, stream: 'order-a', since: '2026-01-05T09:00:00.000Z' },
+  });
 
   w.fault.on = false;
   assert.is(await running.retryParked(ID, by), true);
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
-  assert.equal(w.audited.map(({ type, eventId, actor, why }) => [type, eventId, actor.id, why]), [
-    ['EventParked', 'order-a/1', 'consumer-runtime', 'a bug'],
-    ['ParkedEventRetried', 'order-a/1', 'olga', 'sold by phone'],
-  ]);
+  assert.equal(
+    w.audited.map(({ type, eventId, actor, why }) => [type, eventId, actor.id, why]),
+    [
+      ['EventParked', 'order-a/1', 'consumer-runtime', 'a bug'],
+      ['ParkedEventRetried', 'order-a/1', 'olga', 'sold by phone'],
+    ],
+  );
   assert.is(await running.retryParked(ID, by), false);
   await running.close();
 });
@@ -80,7 +96,13 @@ test('an operator`s retry counts anew, and parks again when it fails again', asy
   await w.clock.advance(7_200_000);
   assert.is(await running.retryParked(ID, by), true);
   await until('parked again', () => w.failures.length === 2 && running.status().blocked.parked === 1);
-  assert.equal(w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]), [[1, 0], [1, 0]]);
+  assert.equal(
+    w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]),
+    [
+      [1, 0],
+      [1, 0],
+    ],
+  );
   await running.close();
 });
 
@@ -92,7 +114,13 @@ test('discarding drops the head, for a reason, and what waits behind it goes on'
   assert.is(await running.discardParked(ID, by), true);
   await running.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@2']);
-  assert.equal(w.audited.map(({ type, why }) => [type, why]), [['EventParked', 'a bug'], ['ParkedEventDiscarded', 'sold by phone']]);
+  assert.equal(
+    w.audited.map(({ type, why }) => [type, why]),
+    [
+      ['EventParked', 'a bug'],
+      ['ParkedEventDiscarded', 'sold by phone'],
+    ],
+  );
   assert.is(await w.books.blocked(ID), undefined);
   await w.happen('order-a');
   await running.idle();
@@ -115,7 +143,16 @@ test('each event in a queue fails with a count of its own', async () => {
   await w.advanceUntil('two failures of the second', () => w.failures.length === 5);
   failing.clear();
   await w.advanceUntil('all is done', () => w.handled.length === 3);
-  assert.equal(w.failures.map(({ event, attempt }) => [name(event), attempt]), [['order-a@0', 1], ['order-a@0', 2], ['order-a@0', 3], ['order-a@1', 1], ['order-a@1', 2]]);
+  assert.equal(
+    w.failures.map(({ event, attempt }) => [name(event), attempt]),
+    [
+      ['order-a@0', 1],
+      ['order-a@0', 2],
+      ['order-a@0', 3],
+      ['order-a@1', 1],
+      ['order-a@1', 2],
+    ],
+  );
   await running.close();
 });
 
@@ -125,7 +162,8 @@ test('a restart finds the blocked queues, parked and retrying, and goes on behin
   w.steering.handle = async (event) => {
     if (fault.on && (name(event) === 'order-a@0' || name(event) === 'order-r@0')) throw new Error('broken');
   };
-  w.steering.onFailure = ({ event }) => (event.stream === 'order-a' ? { do: 'park', why: 'bug' } : { do: 'retry', afterMs: 30_000 });
+  w.steering.onFailure = ({ event }) =>
+    event.stream === 'order-a' ? { do: 'park', why: 'bug' } : { do: 'retry', afterMs: 30_000 };
   await w.happen('order-a', 'order-r', 'order-a', 'order-r');
   const first = await w.start();
   await first.idle();
@@ -153,7 +191,9 @@ test('a crash before the commit delivers again what is blocked or was done alrea
   const w = broken({ do: 'park', why: 'a bug' });
   await w.happen('order-a', 'order-a', 'order-a');
   const lost = { ...w.books, saveCheckpoint: async () => true }; // the commits of the process that dies
-  const first = await w.start({ log: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }) });
+  const first = await w.start({
+    log: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }),
+  });
   await first.idle();
   await first.close();
   assert.is(await w.checkpoint(), undefined);
@@ -192,7 +232,10 @@ test('a discard by another process is noticed too, also when the next event come
     await w.happen('order-a');
     await w.advanceUntil('all others are handled', () => w.handled.length === 2 + behind, 5_000);
     await running.idle();
-    assert.equal(w.handled, [0, ...Array.from({ length: behind + 1 }, (_, i) => i + 2)].map((revision) => `order-a@${revision}`));
+    assert.equal(
+      w.handled,
+      [0, ...Array.from({ length: behind + 1 }, (_, i) => i + 2)].map((revision) => `order-a@${revision}`),
+    );
     assert.is(await w.books.blocked(ID), undefined);
     await running.close();
   }
@@ -225,7 +268,10 @@ test('an event queued behind what another process discards is not lost by a rest
   // Halts once the event is in the queue: what the restart finds is what is in the books.
   w.steering.handle = () => new Promise(() => undefined);
   await w.happen('order-a');
-  await until('it is in the books', async () => (await w.books.blocked(ID)) !== undefined && position(await w.store.tail()) === 3);
+  await until(
+    'it is in the books',
+    async () => (await w.books.blocked(ID)) !== undefined && position(await w.store.tail()) === 3,
+  );
   await w.clock.advance(300);
   const closed = first.close();
   await w.clock.advance(20_000);
@@ -271,7 +317,10 @@ test('many streams that fall due together are worked off within the concurrency,
   go.open();
   await running.idle();
   assert.is(w.handled.length, 201);
-  assert.ok(w.handled.indexOf('order-new@0') < 10, `new events are not behind all retries: ${w.handled.indexOf('order-new@0')}`);
+  assert.ok(
+    w.handled.indexOf('order-new@0') < 10,
+    `new events are not behind all retries: ${w.handled.indexOf('order-new@0')}`,
+  );
   assert.ok(w.atOnce.most <= 3);
   await running.close();
 });

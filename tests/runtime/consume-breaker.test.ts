@@ -63,7 +63,12 @@ test('an outage pauses the consumer, uses up no attempts, moves nothing to the s
   assert.ok(tried <= 20 + 8, `${tried} calls before it opened`);
 
   // Two hours: one trial at a time, at most every half minute, on no event's account.
-  await w.advanceUntil('two hours pass', () => w.clock.now().toISOString() >= '2026-01-05T11:00:00.000Z', 8_000_000, 5_000);
+  await w.advanceUntil(
+    'two hours pass',
+    () => w.clock.now().toISOString() >= '2026-01-05T11:00:00.000Z',
+    8_000_000,
+    5_000,
+  );
   assert.is(w.failures.length, failed);
   const trials = w.tried.length - tried;
   assert.ok(trials > 200 && trials < 250, `${trials} trials`);

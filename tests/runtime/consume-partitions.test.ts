@@ -18,17 +18,36 @@ const handLog = () => {
     async subscribe(_group, _options, take) {
       onBatch = take;
       const ended = latch();
-      return { commit: async (partition, cursor) => void commits.push(`${partition}:${cursor}`), close: async () => ended.open(), ended: ended.opened };
+      return {
+        commit: async (partition, cursor) => void commits.push(`${partition}:${cursor}`),
+        close: async () => ended.open(),
+        ended: ended.opened,
+      };
     },
     lag: async () => ({ events: 0, seconds: 0 }),
     reached: async () => undefined,
     seek: async () => undefined,
   };
-  const deliver = (partition: string, signal: AbortSignal, ...events: readonly EventEnvelope[]): Promise<void> =>
-    onBatch({ partition, signal, atTail: true, through: String(events.at(-1)?.revision ?? 0), deliveries: events.map((event) => ({ event, cursor: String(event.revision) })) });
+  const deliver = (
+    partition: string,
+    signal: AbortSignal,
+    ...events: readonly EventEnvelope[]
+  ): Promise<void> =>
+    onBatch({
+      partition,
+      signal,
+      atTail: true,
+      through: String(events.at(-1)?.revision ?? 0),
+      deliveries: events.map((event) => ({ event, cursor: String(event.revision) })),
+    });
   return { log, commits, deliver };
 };
-const event = (stream: string, revision: number): EventEnvelope => ({ ...newEvent(stream, revision), stream, revision, position: String(revision) as Position });
+const event = (stream: string, revision: number): EventEnvelope => ({
+  ...newEvent(stream, revision),
+  stream,
+  revision,
+  position: String(revision) as Position,
+});
 
 test('partitions are committed each on its own', async () => {
   const w = world();
@@ -50,7 +69,10 @@ test('partitions are committed each on its own', async () => {
 test('a partition that is taken away is worked on no more and committed no more', async () => {
   const w = world({ concurrency: 1 });
   const told: boolean[] = [];
-  w.steering.handle = (_event, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject((told.push(true), new Error('stopped')))));
+  w.steering.handle = (_event, signal) =>
+    new Promise((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject((told.push(true), new Error('stopped')))),
+    );
   const { log, commits, deliver } = handLog();
   const running = await w.start({ log });
   const assignment = new AbortController();
@@ -62,7 +84,13 @@ test('a partition that is taken away is worked on no more and committed no more'
   assert.is(running.status().unfinished, 0);
 
   w.steering.handle = async () => undefined;
-  await deliver('0', new AbortController().signal, event('order-a', 1), event('order-a', 2), event('order-b', 3));
+  await deliver(
+    '0',
+    new AbortController().signal,
+    event('order-a', 1),
+    event('order-a', 2),
+    event('order-b', 3),
+  );
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@1', 'order-a@2']);
   assert.is(w.handled.length, 3);
@@ -76,7 +104,16 @@ test('what another process left blocked is known before a partition`s first even
   const running = await w.start({ log });
   const assignment = new AbortController();
   await deliver('1', new AbortController().signal, event('order-z', 1));
-  await w.books.block(blockedBy('tester', event('order-a', 1), new Error('x'), { attempts: 1, firstAtMs: 0, pausedMs: 0 }, w.clock.now(), { state: 'parked' }));
+  await w.books.block(
+    blockedBy(
+      'tester',
+      event('order-a', 1),
+      new Error('x'),
+      { attempts: 1, firstAtMs: 0, pausedMs: 0 },
+      w.clock.now(),
+      { state: 'parked' },
+    ),
+  );
   await deliver('0', assignment.signal, event('order-a', 2));
   await running.idle();
   assert.equal(w.handled, ['order-z@1']);

@@ -15,10 +15,17 @@ const VERDICTS: Readonly<Record<Fault, Verdict>> = {
   park: { do: 'park', why: 'random' },
 };
 
-type Step = Readonly<{ do: 'append'; stream: number }> | Readonly<{ do: 'advance'; ms: number }> | Readonly<{ do: 'restart'; crash: boolean }> | Readonly<{ do: 'retry' }>;
+type Step =
+  | Readonly<{ do: 'append'; stream: number }>
+  | Readonly<{ do: 'advance'; ms: number }>
+  | Readonly<{ do: 'restart'; crash: boolean }>
+  | Readonly<{ do: 'retry' }>;
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ do: fc.constant('append' as const), stream: fc.nat(4) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 6_000 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 6_000 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), crash: fc.boolean() }) },
   { weight: 1, arbitrary: fc.constant({ do: 'retry' as const }) },
 );
@@ -27,12 +34,16 @@ test('every stream is handled completely and in order, whatever fails, restarts 
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 5, maxLength: 60 }),
-      fc.array(fc.array(fc.constantFrom<Fault>('short', 'long', 'park', 'outside'), { maxLength: 3 }), { minLength: 7, maxLength: 7 }),
+      fc.array(fc.array(fc.constantFrom<Fault>('short', 'long', 'park', 'outside'), { maxLength: 3 }), {
+        minLength: 7,
+        maxLength: 7,
+      }),
       fc.integer({ min: 1, max: 5 }),
       async (steps, plans, concurrency) => {
         const w = world({ concurrency, breaker: true });
         const tries = new Map<string, number>();
-        const faultOf = (event: { stream: string; revision: number }): readonly Fault[] => plans[(event.revision * 5 + Number(event.stream.slice(-1))) % 7] ?? [];
+        const faultOf = (event: { stream: string; revision: number }): readonly Fault[] =>
+          plans[(event.revision * 5 + Number(event.stream.slice(-1))) % 7] ?? [];
         const cause = new Map<unknown, Fault>();
         w.steering.handle = async (event) => {
           const before = tries.get(name(event)) ?? 0;
@@ -47,7 +58,8 @@ test('every stream is handled completely and in order, whatever fails, restarts 
 
         const appended: string[] = [];
         const retryAll = async (): Promise<void> => {
-          for (const { id } of (await w.books.findBlocked({ state: 'parked' }, { limit: 100 })).items) await running.retryParked(id);
+          for (const { id } of (await w.books.findBlocked({ state: 'parked' }, { limit: 100 })).items)
+            await running.retryParked(id);
         };
         let running = await w.start();
         for (const one of steps) {
@@ -62,21 +74,35 @@ test('every stream is handled completely and in order, whatever fails, restarts 
             await running.close();
             // A crash loses the commit, at most.
             const after = await w.checkpoint();
-            if (one.crash && before !== undefined && after !== undefined && before !== after) await w.books.saveCheckpoint('tester', 'all', after, before);
+            if (one.crash && before !== undefined && after !== undefined && before !== after)
+              await w.books.saveCheckpoint('tester', 'all', after, before);
             running = await w.start();
           }
         }
-        await w.advanceUntil('all is handled', async () => {
-          await retryAll();
-          return appended.every((one) => w.handled.includes(one)) && (await w.books.findBlocked({}, { limit: 1 })).items.length === 0;
-        }, 600_000, 1_000);
+        await w.advanceUntil(
+          'all is handled',
+          async () => {
+            await retryAll();
+            return (
+              appended.every((one) => w.handled.includes(one)) &&
+              (await w.books.findBlocked({}, { limit: 1 })).items.length === 0
+            );
+          },
+          600_000,
+          1_000,
+        );
         await running.idle();
         await running.close();
 
         for (const stream of new Set(appended.map((one) => one.slice(0, -2)))) {
           // The first time that each event ended well: what a crash repeats comes on top, and is harmless.
-          const first = [...new Set(w.handled.filter((one) => one.startsWith('order-')))].filter((one) => one.split('@')[0] === stream.split('@')[0]);
-          assert.equal(first, first.slice().sort((a, b) => Number(a.split('@')[1]) - Number(b.split('@')[1])));
+          const first = [...new Set(w.handled.filter((one) => one.startsWith('order-')))].filter(
+            (one) => one.split('@')[0] === stream.split('@')[0],
+          );
+          assert.equal(
+            first,
+            first.slice().sort((a, b) => Number(a.split('@')[1]) - Number(b.split('@')[1])),
+          );
         }
         assert.equal([...new Set(w.handled)].sort(), appended.slice().sort());
         assert.is(Number((await w.checkpoint()) ?? 0), appended.length);

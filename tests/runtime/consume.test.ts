@@ -56,9 +56,18 @@ test('the checkpoint stays before an event that is not finished, and goes past i
 test('commits are saved together, not one by one', async () => {
   const w = world();
   let saves = 0;
-  const books = { ...w.books, saveCheckpoint: (...to: Parameters<typeof w.books.saveCheckpoint>) => ((saves += 1), w.books.saveCheckpoint(...to)) };
+  const books = {
+    ...w.books,
+    saveCheckpoint: (...to: Parameters<typeof w.books.saveCheckpoint>) => (
+      (saves += 1),
+      w.books.saveCheckpoint(...to)
+    ),
+  };
   for (let i = 0; i < 300; i++) await w.happen(`order-${i}`);
-  const running = await w.start({ log: storeLog({ store: w.store, books, clock: w.clock, log: quietLog }), books });
+  const running = await w.start({
+    log: storeLog({ store: w.store, books, clock: w.clock, log: quietLog }),
+    books,
+  });
   await running.idle();
   assert.is(saves, 0);
   await w.clock.advance(200);
@@ -80,7 +89,10 @@ test('what a filter leaves out moves the checkpoint too', async () => {
 
 test('imported events cause nothing and are finished', async () => {
   const w = world();
-  await w.store.append('order-old', 'none', [newEvent('order-old', 0, 'import'), newEvent('order-old', 1, 'import')]);
+  await w.store.append('order-old', 'none', [
+    newEvent('order-old', 0, 'import'),
+    newEvent('order-old', 1, 'import'),
+  ]);
   await w.happen('order-new');
   const running = await w.start();
   await running.idle();
@@ -93,7 +105,8 @@ test('a short retry waits in its lane and keeps the order', async () => {
   const w = world();
   w.steering.onFailure = () => ({ do: 'retry', afterMs: 400 });
   w.steering.handle = async (event) => {
-    if (name(event) === 'order-a@0' && w.tried.filter((one) => one === 'order-a@0').length < 3) throw new Error('not yet');
+    if (name(event) === 'order-a@0' && w.tried.filter((one) => one === 'order-a@0').length < 3)
+      throw new Error('not yet');
   };
   await w.happen('order-a', 'order-a', 'order-b');
   const running = await w.start();
@@ -101,7 +114,13 @@ test('a short retry waits in its lane and keeps the order', async () => {
   await until('the other is done', () => w.handled.length === 1);
   await w.advanceUntil('all is done', () => w.handled.length === 3);
   assert.equal(w.tried, ['order-a@0', 'order-b@0', 'order-a@0', 'order-a@0', 'order-a@1']);
-  assert.equal(w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]), [[1, 0], [2, 400]]);
+  assert.equal(
+    w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]),
+    [
+      [1, 0],
+      [2, 400],
+    ],
+  );
   assert.is(running.status().retries, 2);
   assert.equal((await w.books.findBlocked({}, { limit: 10 })).items, []);
   await running.close();
@@ -163,7 +182,8 @@ test('close lets what runs finish, starts nothing more, and saves the commit', a
 
 test('a handler that does not end in time has its signal aborted, and its event comes again', async () => {
   const w = world({}, 2_000);
-  w.steering.handle = (_event, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  w.steering.handle = (_event, signal) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   await w.happen('order-a');
   const running = await w.start();
   await until('it runs', () => w.tried.length === 1);
@@ -234,7 +254,10 @@ test('status tells the heartbeat', async () => {
   await running.idle();
   const { lastEventAt, state, breaker, blocked } = running.status();
   assert.is(lastEventAt, '2026-01-05T09:00:01.000Z');
-  assert.equal([state, breaker, blocked], ['running', 'closed', { retrying: 0, parked: 0, oldest: undefined }]);
+  assert.equal(
+    [state, breaker, blocked],
+    ['running', 'closed', { retrying: 0, parked: 0, oldest: undefined }],
+  );
   await running.close();
 });
 

@@ -9,7 +9,13 @@ import { stockStream, type StockCommand } from '../../domain/stock/stock.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import { orders, products, stocks } from '../../runtime/aggregates.ts';
 import { hashOf, NO_HASH } from '../../runtime/chain.ts';
-import { ConflictError, createExecutor, Overloaded, type Context, type ExecutorOptions } from '../../runtime/execute.ts';
+import {
+  ConflictError,
+  createExecutor,
+  Overloaded,
+  type Context,
+  type ExecutorOptions,
+} from '../../runtime/execute.ts';
 import { eventIdOf } from '../../runtime/identity.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { ORDER_ID, placing } from '../domain/scenario.ts';
@@ -49,11 +55,17 @@ const world = (options: Partial<ExecutorOptions> = {}) => {
   };
   const executor = createExecutor({ store: watched, books, clock, ...options });
   return {
-    store, books, clock, counts, executor, watched,
+    store,
+    books,
+    clock,
+    counts,
+    executor,
+    watched,
     breaks: (how: Fault) => void (fault = how),
     /** `work` runs just before each append: another process that is faster. */
     races: (work: (() => Promise<unknown>) | undefined) => void (race = work),
-    give: (commandId: string, command: StockCommand = receive(), more: Partial<Context> = {}) => executor.execute(stocks, STREAM, command, as(commandId, more)),
+    give: (commandId: string, command: StockCommand = receive(), more: Partial<Context> = {}) =>
+      executor.execute(stocks, STREAM, command, as(commandId, more)),
     async stored(stream = STREAM): Promise<EventEnvelope[]> {
       const events: EventEnvelope[] = [];
       for await (const event of store.readStream(stream)) events.push(event);
@@ -61,7 +73,11 @@ const world = (options: Partial<ExecutorOptions> = {}) => {
     },
   };
 };
-const failure = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error);
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 const together = suite('commands of one stream');
 
@@ -69,16 +85,30 @@ together('that wait are stored with one append, each with its own answer', async
   const w = world();
   const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => w.give(`c${n}`)));
   assert.is(w.counts.appends, 1);
-  assert.equal(answers.map((a) => a.revision), Array.from({ length: 50 }, (_, n) => n));
+  assert.equal(
+    answers.map((a) => a.revision),
+    Array.from({ length: 50 }, (_, n) => n),
+  );
   assert.is(new Set(answers.map((a) => a.ok && a.position)).size, 1);
   assert.is((await w.stored()).length, 50);
-  assert.equal((await w.stored()).map((event) => event.id), Array.from({ length: 50 }, (_, n) => eventIdOf(STREAM, `c${n}`, 0)));
+  assert.equal(
+    (await w.stored()).map((event) => event.id),
+    Array.from({ length: 50 }, (_, n) => eventIdOf(STREAM, `c${n}`, 0)),
+  );
 });
 
 together('see what those before them did', async () => {
   const w = world();
-  const reserve = (id: string): StockCommand => ({ type: 'ReserveUnits', data: { reservationId: id, quantity: 2, onShortage: 'none' } });
-  const [, first, second, third] = await Promise.all([w.give('r', receive(3)), w.give('a', reserve('a/1')), w.give('b', reserve('b/1')), w.give('g', receive(1))]);
+  const reserve = (id: string): StockCommand => ({
+    type: 'ReserveUnits',
+    data: { reservationId: id, quantity: 2, onShortage: 'none' },
+  });
+  const [, first, second, third] = await Promise.all([
+    w.give('r', receive(3)),
+    w.give('a', reserve('a/1')),
+    w.give('b', reserve('b/1')),
+    w.give('g', receive(1)),
+  ]);
   assert.ok(first?.ok && third?.ok);
   assert.ok(second && !second.ok && second.reason.code === 'out_of_stock');
   assert.is(second?.revision, 1);
@@ -108,10 +138,16 @@ together('are refused when too many wait', async () => {
 
 together('fail alone when one has a bug', async () => {
   const w = world();
-  const broken = { ...stocks, decider: { ...stocks.decider, decide: (...[command, state]: Parameters<typeof stocks.decider.decide>) => {
-    if (command.meta.commandId === 'bad') throw new TypeError('a bug');
-    return stocks.decider.decide(command, state);
-  } } };
+  const broken = {
+    ...stocks,
+    decider: {
+      ...stocks.decider,
+      decide: (...[command, state]: Parameters<typeof stocks.decider.decide>) => {
+        if (command.meta.commandId === 'bad') throw new TypeError('a bug');
+        return stocks.decider.decide(command, state);
+      },
+    },
+  };
   const run = (id: string) => w.executor.execute(broken, STREAM, receive(), as(id));
   const [first, bad, last] = await Promise.allSettled([run('a'), run('bad'), run('b')]);
   assert.equal([first?.status, bad?.status, last?.status], ['fulfilled', 'rejected', 'fulfilled']);
@@ -127,9 +163,18 @@ conflicts('that was first is read and decided upon anew', async () => {
   await w.give('r', receive(3));
   let times = 0;
   w.races(async () => {
-    if (times++ === 0) await other.execute(stocks, STREAM, { type: 'ReserveUnits', data: { reservationId: 'x/1', quantity: 3, onShortage: 'none' } }, as('x'));
+    if (times++ === 0)
+      await other.execute(
+        stocks,
+        STREAM,
+        { type: 'ReserveUnits', data: { reservationId: 'x/1', quantity: 3, onShortage: 'none' } },
+        as('x'),
+      );
   });
-  const late = await w.give('y', { type: 'ReserveUnits', data: { reservationId: 'y/1', quantity: 1, onShortage: 'none' } });
+  const late = await w.give('y', {
+    type: 'ReserveUnits',
+    data: { reservationId: 'y/1', quantity: 1, onShortage: 'none' },
+  });
   assert.ok(!late.ok && late.reason.code === 'out_of_stock');
   assert.is(w.counts.appends, 2);
 });
@@ -167,10 +212,30 @@ const repeats = suite('a repeat');
 
 repeats('answers the revision that it led to then', async () => {
   const w = world();
-  await w.executor.execute(orders, orderStream(ORDER_ID), { type: 'PlaceOrder', data: placing() }, as('place'));
-  const held = await w.executor.execute(orders, orderStream(ORDER_ID), { type: 'HoldOrder', data: { hold: 'h', reason: 'r' } }, as('hold'));
-  await w.executor.execute(orders, orderStream(ORDER_ID), { type: 'CancelOrder', data: { reason: 'r' } }, as('cancel'));
-  const again = await w.executor.execute(orders, orderStream(ORDER_ID), { type: 'HoldOrder', data: { hold: 'h', reason: 'r' } }, as('hold'));
+  await w.executor.execute(
+    orders,
+    orderStream(ORDER_ID),
+    { type: 'PlaceOrder', data: placing() },
+    as('place'),
+  );
+  const held = await w.executor.execute(
+    orders,
+    orderStream(ORDER_ID),
+    { type: 'HoldOrder', data: { hold: 'h', reason: 'r' } },
+    as('hold'),
+  );
+  await w.executor.execute(
+    orders,
+    orderStream(ORDER_ID),
+    { type: 'CancelOrder', data: { reason: 'r' } },
+    as('cancel'),
+  );
+  const again = await w.executor.execute(
+    orders,
+    orderStream(ORDER_ID),
+    { type: 'HoldOrder', data: { hold: 'h', reason: 'r' } },
+    as('hold'),
+  );
   assert.ok(again.ok && again.events.length === 0);
   assert.is(again.revision, held.revision);
   assert.ok(again.ok && again.position !== undefined);
@@ -180,7 +245,10 @@ repeats('in the same batch is one effect, answered once it is durable', async ()
   const w = world();
   const [first, second] = await Promise.all([w.give('same'), w.give('same')]);
   assert.equal([first.revision, second.revision], [0, 0]);
-  assert.equal(first.ok && second.ok && [first.events.length, second.events.length, first.position === second.position], [1, 0, true]);
+  assert.equal(
+    first.ok && second.ok && [first.events.length, second.events.length, first.position === second.position],
+    [1, 0, true],
+  );
   assert.is((await w.stored()).length, 1);
 });
 
@@ -223,16 +291,33 @@ const stored = suite('what is stored');
 
 stored('is chained by hashes, also over batches, processes and evictions', async () => {
   const w = world({ cacheLines: 1 });
-  for (let n = 0; n < 3; n++) await Promise.all([w.give(`a${n}`), w.give(`b${n}`), w.executor.execute(stocks, stockStream(`S${n}`), receive(), as(`s${n}`))]);
+  for (let n = 0; n < 3; n++)
+    await Promise.all([
+      w.give(`a${n}`),
+      w.give(`b${n}`),
+      w.executor.execute(stocks, stockStream(`S${n}`), receive(), as(`s${n}`)),
+    ]);
   await createExecutor({ store: w.store, clock: w.clock }).execute(stocks, STREAM, receive(), as('other'));
   await w.give('last');
   const events = await w.stored();
   assert.is(events.length, 8);
-  assert.equal(events.map((e) => e.meta.previousHash), [NO_HASH, ...events.slice(0, -1).map(hashOf)]);
+  assert.equal(
+    events.map((e) => e.meta.previousHash),
+    [NO_HASH, ...events.slice(0, -1).map(hashOf)],
+  );
 });
 
 stored('hashes what is stored, not how it was written down', () => {
-  const event = { id: 'i', type: 'T', schema: 1, stream: 's-1', revision: 0, position: '1', data: { b: 1, a: [1, { d: undefined, c: 2 }] }, meta: {} } as unknown as EventEnvelope;
+  const event = {
+    id: 'i',
+    type: 'T',
+    schema: 1,
+    stream: 's-1',
+    revision: 0,
+    position: '1',
+    data: { b: 1, a: [1, { d: undefined, c: 2 }] },
+    meta: {},
+  } as unknown as EventEnvelope;
   const same = { ...event, position: '2', data: { a: [1, { c: 2 }], b: 1 } } as unknown as EventEnvelope;
   assert.is(hashOf(event), hashOf(same));
   assert.is(hashOf(event), hashOf(JSON.parse(JSON.stringify(event)) as EventEnvelope));
@@ -246,16 +331,42 @@ stored('says when it happened, never earlier than what is before it, and when it
   await w.clock.advance(1_000);
   await w.give('d', receive(), { correlationId: 'k', causationId: 'e', traceparent: 't' });
   const metas = (await w.stored()).map(({ meta }) => meta);
-  assert.equal(metas.map(({ at }) => at), ['2029-06-01T00:00:00.000Z', '2029-06-01T00:00:00.000Z', START, '2030-01-01T00:00:01.000Z']);
-  assert.equal(metas.map(({ recordedAt }) => recordedAt), [START, START, START, '2030-01-01T00:00:01.000Z']);
-  assert.equal(metas.map(({ origin }) => origin), ['import', 'live', 'live', 'live']);
-  assert.equal([metas[0]?.correlationId, metas[0]?.causationId, metas[3]?.correlationId, metas[3]?.causationId, metas[3]?.traceparent], [STREAM, 'a', 'k', 'e', 't']);
+  assert.equal(
+    metas.map(({ at }) => at),
+    ['2029-06-01T00:00:00.000Z', '2029-06-01T00:00:00.000Z', START, '2030-01-01T00:00:01.000Z'],
+  );
+  assert.equal(
+    metas.map(({ recordedAt }) => recordedAt),
+    [START, START, START, '2030-01-01T00:00:01.000Z'],
+  );
+  assert.equal(
+    metas.map(({ origin }) => origin),
+    ['import', 'live', 'live', 'live'],
+  );
+  assert.equal(
+    [
+      metas[0]?.correlationId,
+      metas[0]?.causationId,
+      metas[3]?.correlationId,
+      metas[3]?.causationId,
+      metas[3]?.traceparent,
+    ],
+    [STREAM, 'a', 'k', 'e', 't'],
+  );
 });
 stored('by another process sets the time that later events go by', async () => {
   const w = world();
-  await createExecutor({ store: w.store, clock: w.clock }).execute(stocks, STREAM, receive(), as('other', { at: '2031-01-01T00:00:00.000Z' }));
+  await createExecutor({ store: w.store, clock: w.clock }).execute(
+    stocks,
+    STREAM,
+    receive(),
+    as('other', { at: '2031-01-01T00:00:00.000Z' }),
+  );
   await w.give('mine');
-  assert.equal((await w.stored()).map(({ meta }) => meta.at), ['2031-01-01T00:00:00.000Z', '2031-01-01T00:00:00.000Z']);
+  assert.equal(
+    (await w.stored()).map(({ meta }) => meta.at),
+    ['2031-01-01T00:00:00.000Z', '2031-01-01T00:00:00.000Z'],
+  );
 });
 stored.run();
 
@@ -276,7 +387,8 @@ cached('are kept, and only what is new is read', async () => {
 cached('that were evicted are folded again', async () => {
   const w = world({ cacheLines: 15 });
   for (let round = 0; round < 3; round++)
-    for (let n = 0; n < 5; n++) await w.executor.execute(stocks, stockStream(`S${n}`), receive(), as(`${round}-${n}`));
+    for (let n = 0; n < 5; n++)
+      await w.executor.execute(stocks, stockStream(`S${n}`), receive(), as(`${round}-${n}`));
   for (let n = 0; n < 5; n++) {
     const { state, revision } = await w.executor.load(stocks, stockStream(`S${n}`));
     assert.equal([state.onHand, revision], [3, 2]);
@@ -286,12 +398,17 @@ cached('that were evicted are folded again', async () => {
 
 cached('are loaded at once while they are changed, and stay right', async () => {
   const w = world();
-  const work = Array.from({ length: 30 }, (_, n) => (n % 3 === 0 ? w.executor.load(stocks, STREAM) : w.give(`c${n}`)));
+  const work = Array.from({ length: 30 }, (_, n) =>
+    n % 3 === 0 ? w.executor.load(stocks, STREAM) : w.give(`c${n}`),
+  );
   await Promise.all(work);
   await w.give('last');
   const events = await w.stored();
   assert.is(events.length, 21);
-  assert.equal(events.map((e) => e.meta.previousHash), [NO_HASH, ...events.slice(0, -1).map(hashOf)]);
+  assert.equal(
+    events.map((e) => e.meta.previousHash),
+    [NO_HASH, ...events.slice(0, -1).map(hashOf)],
+  );
 });
 
 cached('of a stream that is not there are empty', async () => {
@@ -322,7 +439,10 @@ snapshots('carry on the chain of hashes and the time', async () => {
   await fresh.execute(stocks, STREAM, receive(), as('next'));
   assert.is(w.counts.events, 0, 'the snapshot is at the tail');
   const events = await w.stored();
-  assert.equal(events.map((e) => e.meta.previousHash), [NO_HASH, ...events.slice(0, -1).map(hashOf)]);
+  assert.equal(
+    events.map((e) => e.meta.previousHash),
+    [NO_HASH, ...events.slice(0, -1).map(hashOf)],
+  );
   assert.is(events.at(-1)?.meta.at, '2031-01-01T00:00:00.000Z');
 });
 
@@ -334,7 +454,12 @@ snapshots('that cannot be saved stop nothing', async () => {
 
 snapshots('are not kept of short streams', async () => {
   const w = world({ snapshotEvery: 1 });
-  await w.executor.execute(orders, orderStream(ORDER_ID), { type: 'PlaceOrder', data: placing() }, as('place'));
+  await w.executor.execute(
+    orders,
+    orderStream(ORDER_ID),
+    { type: 'PlaceOrder', data: placing() },
+    as('place'),
+  );
   assert.is(await w.books.snapshot(orderStream(ORDER_ID), 'stock-1'), undefined);
 });
 snapshots.run();

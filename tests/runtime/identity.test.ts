@@ -60,7 +60,9 @@ identity('of imported orders begin with the invoice’s time', () => {
 });
 
 identity('of events differ by stream, command and index', () => {
-  const ids = ['s-1', 's-2'].flatMap((stream) => ['a', 'b'].flatMap((command) => [0, 1].map((index) => eventIdOf(stream, command, index))));
+  const ids = ['s-1', 's-2'].flatMap((stream) =>
+    ['a', 'b'].flatMap((command) => [0, 1].map((index) => eventIdOf(stream, command, index))),
+  );
   assert.is(new Set(ids).size, 8);
   assert.is(eventIdOf('s-1', 'a', 0), eventIdOf('s-1', 'a', 0));
 });

@@ -14,11 +14,18 @@ const shop = (work: (key: string) => Promise<void> = async () => undefined, batc
   const done: string[] = [];
   let errors = 0;
   const start = () =>
-    runSchedule({ books, name: 'deadlines', clock, batch, logger: { ...quietLog, error: () => void (errors += 1) }, async onDue(key) {
-      await work(key);
-      await books.unschedule('deadlines', key);
-      done.push(key);
-    } });
+    runSchedule({
+      books,
+      name: 'deadlines',
+      clock,
+      batch,
+      logger: { ...quietLog, error: () => void (errors += 1) },
+      async onDue(key) {
+        await work(key);
+        await books.unschedule('deadlines', key);
+        done.push(key);
+      },
+    });
   return { clock, books, done, start, errors: () => errors };
 };
 
@@ -101,7 +108,14 @@ test('one that is left in place does not run in a circle', async () => {
   let runs = 0;
   const errors: string[] = [];
   await books.schedule('deadlines', 'a', inMs(0));
-  const running = runSchedule({ books, name: 'deadlines', clock, batch: 1, logger: { ...quietLog, error: (_f, sentence) => void errors.push(sentence) }, onDue: async () => void (runs += 1) });
+  const running = runSchedule({
+    books,
+    name: 'deadlines',
+    clock,
+    batch: 1,
+    logger: { ...quietLog, error: (_f, sentence) => void errors.push(sentence) },
+    onDue: async () => void (runs += 1),
+  });
   await clock.advance(10_000);
   assert.ok(runs <= 4 && runs >= 1, String(runs));
   assert.ok(errors.length > 0);

@@ -9,14 +9,20 @@ import { newEvent, position, quietLog, world } from './world.ts';
 const test = suite('store log');
 const ALL = { categories: ['order'], from: 'beginning', batchSize: 10 } as const;
 
-const follow = async (log: EventLog, options: { from: 'beginning' | 'now'; commit?: boolean } = { from: 'beginning' }) => {
+const follow = async (
+  log: EventLog,
+  options: { from: 'beginning' | 'now'; commit?: boolean } = { from: 'beginning' },
+) => {
   const seen: string[] = [];
   const batches: Batch[] = [];
   let subscription: LogSubscription | undefined;
   subscription = await log.subscribe('tester', { ...ALL, from: options.from }, async (batch) => {
     batches.push(batch);
     seen.push(...batch.deliveries.map(({ event }) => event.id));
-    if (options.commit !== false) await until('subscribed', () => subscription !== undefined).then(() => subscription?.commit(batch.partition, batch.through));
+    if (options.commit !== false)
+      await until('subscribed', () => subscription !== undefined).then(() =>
+        subscription?.commit(batch.partition, batch.through),
+      );
   });
   return { seen, batches, subscription };
 };
@@ -131,7 +137,9 @@ test('a checkpoint that another process moved ends the subscription; an unclear 
     if (unclear) throw Object.assign(new Error('no answer'), { retriable: true });
     return done;
   };
-  const { seen, subscription } = await follow(storeLog({ store: w.store, books: { ...w.books, saveCheckpoint }, clock: w.clock, log: quietLog }));
+  const { seen, subscription } = await follow(
+    storeLog({ store: w.store, books: { ...w.books, saveCheckpoint }, clock: w.clock, log: quietLog }),
+  );
   await until('delivered', () => seen.length === 1);
   await w.clock.advance(500);
   await w.happen('order-a');
@@ -145,13 +153,22 @@ test('a checkpoint that another process moved ends the subscription; an unclear 
   await w.happen('order-a');
   await until('delivered', () => seen.length === 3);
   await w.clock.advance(500);
-  const why = await subscription.ended.then(() => undefined, (error: Error) => error.message);
+  const why = await subscription.ended.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
   assert.match(why ?? '', 'the checkpoint of tester was moved by another process');
   await subscription.close();
 });
 
 test('publish is refused: the store is the log', async () => {
-  const why = await world().log().publish([]).then(() => undefined, (error: Error) => error.message);
+  const why = await world()
+    .log()
+    .publish([])
+    .then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
   assert.match(why ?? '', 'the store is the log');
 });
 

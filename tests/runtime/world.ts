@@ -1,4 +1,7 @@
-/** A small world to run a consumer in: memory adapters, a clock that stands still, a handler that a test steers. */
+/**
+ * A small world to run a consumer in: memory adapters, a clock that stands still, a handler that a test
+ * steers.
+ */
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
@@ -12,18 +15,36 @@ import { fakeClock } from '../fake-clock.ts';
 
 export const START = '2026-01-05T09:00:00.000Z';
 export const quietLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-export const randomness: Randomness = { uuid: () => '0190163d-8694-739b-aea5-966c26f8ad91', fraction: () => 0.5 };
+export const randomness: Randomness = {
+  uuid: () => '0190163d-8694-739b-aea5-966c26f8ad91',
+  fraction: () => 0.5,
+};
 
-export const newEvent = (stream: string, n: number, origin: 'live' | 'import' = 'live', at = START): NewEvent => ({
+export const newEvent = (
+  stream: string,
+  n: number,
+  origin: 'live' | 'import' = 'live',
+  at = START,
+): NewEvent => ({
   type: 'Happened',
   data: { n },
   id: `${stream}/${n}`,
   schema: 1,
-  meta: { at, recordedAt: at, origin, actor: { id: 't', role: 'system' }, commandId: `${stream}/${n}`, correlationId: 'c', causationId: 'c', previousHash: '0'.repeat(64) },
+  meta: {
+    at,
+    recordedAt: at,
+    origin,
+    actor: { id: 't', role: 'system' },
+    commandId: `${stream}/${n}`,
+    correlationId: 'c',
+    causationId: 'c',
+    previousHash: '0'.repeat(64),
+  },
 });
 
 export const name = ({ stream, revision }: EventEnvelope): string => `${stream}@${revision}`;
-export const outage = (): OutsideError => new OutsideError('no answer', { retriable: true, outcome: 'unknown' });
+export const outage = (): OutsideError =>
+  new OutsideError('no answer', { retriable: true, outcome: 'unknown' });
 
 /** A promise that a test opens by hand. */
 export const latch = (): Readonly<{ opened: Promise<void>; open(): void }> => {
@@ -32,7 +53,10 @@ export const latch = (): Readonly<{ opened: Promise<void>; open(): void }> => {
   return { opened, open: () => open() };
 };
 
-export type Steering = { handle(event: EventEnvelope, signal: AbortSignal): Promise<void>; onFailure(failure: Failure): Verdict };
+export type Steering = {
+  handle(event: EventEnvelope, signal: AbortSignal): Promise<void>;
+  onFailure(failure: Failure): Verdict;
+};
 
 export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const clock = fakeClock(START);
@@ -45,7 +69,10 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const audited: ParkingEntry[] = [];
   const errors: string[] = [];
   const atOnce = { now: 0, most: 0 };
-  const steering: Steering = { handle: async () => undefined, onFailure: () => ({ do: 'park', why: 'broken' }) };
+  const steering: Steering = {
+    handle: async () => undefined,
+    onFailure: () => ({ do: 'park', why: 'broken' }),
+  };
   const logger: Log = { ...quietLog, error: (_fields, sentence) => void errors.push(sentence) };
 
   const consumer: Consumer = {
@@ -73,7 +100,17 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   };
   const log = () => storeLog({ store, books, clock, log: quietLog, distance: decimalDistance(1) });
   const start = (options: Partial<ConsumeOptions> = {}): Promise<RunningConsumer> =>
-    consume({ consumer, log: log(), books, clock, randomness, logger, audit: async (entry) => void audited.push(entry), ...(drainMs === undefined ? {} : { drainMs }), ...options });
+    consume({
+      consumer,
+      log: log(),
+      books,
+      clock,
+      randomness,
+      logger,
+      audit: async (entry) => void audited.push(entry),
+      ...(drainMs === undefined ? {} : { drainMs }),
+      ...options,
+    });
 
   const revisions = new Map<string, number>();
   /** Appends the next event of each stream named, in this order. */
@@ -88,17 +125,40 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     }
   };
   /** Moves the clock on in small steps until `condition` holds; throws after `withinMs` of its time. */
-  const advanceUntil = async (what: string, condition: () => boolean | Promise<boolean>, withinMs = 60_000, stepMs = 50): Promise<void> => {
+  const advanceUntil = async (
+    what: string,
+    condition: () => boolean | Promise<boolean>,
+    withinMs = 60_000,
+    stepMs = 50,
+  ): Promise<void> => {
     for (let spentMs = 0; !(await condition()); spentMs += stepMs) {
       if (spentMs > withinMs) throw new Error(`in vain for ${withinMs} ms: ${what}`);
       await clock.advance(stepMs);
     }
   };
   const checkpoint = (): Promise<string | undefined> => books.checkpoint('tester', 'all');
-  return { clock, store, books, handled, tried, failures, audited, errors, atOnce, steering, consumer, start, log, happen, advanceUntil, checkpoint };
+  return {
+    clock,
+    store,
+    books,
+    handled,
+    tried,
+    failures,
+    audited,
+    errors,
+    atOnce,
+    steering,
+    consumer,
+    start,
+    log,
+    happen,
+    advanceUntil,
+    checkpoint,
+  };
 };
 
 /** Handled revisions of one stream. */
-export const of = (handled: readonly string[], stream: string): readonly string[] => handled.filter((one) => one.startsWith(`${stream}@`));
+export const of = (handled: readonly string[], stream: string): readonly string[] =>
+  handled.filter((one) => one.startsWith(`${stream}@`));
 /** The store's position number `n`, from 1, as text that sorts. */
 export const position = (checkpoint: string | undefined): number => Number(checkpoint ?? 0);

@@ -7,14 +7,24 @@ import { csv, world } from './world.ts';
 
 const scripts = join(import.meta.dirname, '..', '..', 'scripts');
 type Ended = Readonly<{ status: number; out: string; err: string }>;
-const run = (script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+const run = (
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> =>
   new Promise((resolve) => {
     const { NODE_ENV: _test, ...outer } = process.env;
-    execFile(process.execPath, [join(scripts, `${script}.js`), ...args], { env: { ...outer, ...env }, timeout: 60_000 }, (error, out, err) => {
-      resolve({ status: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
-    });
+    execFile(
+      process.execPath,
+      [join(scripts, `${script}.js`), ...args],
+      { env: { ...outer, ...env }, timeout: 60_000 },
+      (error, out, err) => {
+        resolve({ status: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
+      },
+    );
   });
-const lastLine = (out: string) => JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+const lastLine = (out: string) =>
+  JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
 
 const test = suite('command lines');
 
@@ -32,11 +42,19 @@ test('wrong use is one sentence and status 2', async () => {
   const file = here.file('shop.csv', csv({}));
   const env = { DATA_DIR: join(here.folder, 'data') };
   for (const [script, args, says] of [
-    ['import', [], /Name one file/], ['import', [file, file], /Name one file/], ['import', [file, '--colour'], /--colour/], ['import', ['nowhere.csv'], /no such file/],
-    ['import', [file, '--timezone', 'Mars/Olympus'], /SHOP_TIMEZONE/], ['import', [file, '--reject', file], /overwritten/], ['import', [here.folder], /folder/],
+    ['import', [], /Name one file/],
+    ['import', [file, file], /Name one file/],
+    ['import', [file, '--colour'], /--colour/],
+    ['import', ['nowhere.csv'], /no such file/],
+    ['import', [file, '--timezone', 'Mars/Olympus'], /SHOP_TIMEZONE/],
+    ['import', [file, '--reject', file], /overwritten/],
+    ['import', [here.folder], /folder/],
     ['import', [here.file('bad.csv', 'a,b\n1,2\n')], /none of the columns/],
-    ['check', ['surplus'], /surplus/], ['check', ['--colour'], /--colour/],
-    ['shop', [file], /--url/], ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '0'], /--speed/], ['shop', [file, '--url', 'ftp://x', '--speed', '1'], /--url/],
+    ['check', ['surplus'], /surplus/],
+    ['check', ['--colour'], /--colour/],
+    ['shop', [file], /--url/],
+    ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '0'], /--speed/],
+    ['shop', [file, '--url', 'ftp://x', '--speed', '1'], /--url/],
     ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '1', '--limit', 'many'], /--limit/],
   ] as const) {
     const { status, err, out } = await run(script, args, env);
@@ -52,7 +70,10 @@ test('wrong use is one sentence and status 2', async () => {
 test('import, again, and check on a data folder', async () => {
   const here = world();
   const env = { DATA_DIR: join(here.folder, 'data') };
-  const file = here.file('shop.csv', csv({ quantity: 4 }, { sku: 'POST' }, { invoice: 'C500002', quantity: -1 }));
+  const file = here.file(
+    'shop.csv',
+    csv({ quantity: 4 }, { sku: 'POST' }, { invoice: 'C500002', quantity: -1 }),
+  );
   const first = await run('import', [file, '--json'], env);
   assert.is(first.status, 0, first.err);
   const { rows, accepted, rejected, orders, cancellations, matched, events, seconds } = lastLine(first.out);

@@ -11,7 +11,9 @@ import { allEvents, contents, csv, world, type Cells } from './world.ts';
 
 const test = suite('import: once, twice, half');
 
-/** Sixty invoices of a few customers and SKUs, with cancellations and losses among them, the same each time. */
+/**
+ * Sixty invoices of a few customers and SKUs, with cancellations and losses among them, the same each time.
+ */
 const busyFile = (): string => {
   let seed = 7;
   const next = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
@@ -22,9 +24,26 @@ const busyFile = (): string => {
     const kind = next(5);
     for (let line = 0; line <= next(4); line++) {
       const sku = String(10_000 + next(6));
-      if (kind === 0) rows.push({ invoice: `C${500_000 + i}`, sku, customer, date: day, quantity: -1 - next(3) });
-      else if (kind === 1) rows.push({ invoice: String(500_000 + i), sku, customer: 'NA', date: day, quantity: -1 - next(3), price: '0' });
-      else rows.push({ invoice: String(500_000 + i), sku, customer, date: day, quantity: 1 + next(5), price: next(2) ? '2.55' : '1.99' });
+      if (kind === 0)
+        rows.push({ invoice: `C${500_000 + i}`, sku, customer, date: day, quantity: -1 - next(3) });
+      else if (kind === 1)
+        rows.push({
+          invoice: String(500_000 + i),
+          sku,
+          customer: 'NA',
+          date: day,
+          quantity: -1 - next(3),
+          price: '0',
+        });
+      else
+        rows.push({
+          invoice: String(500_000 + i),
+          sku,
+          customer,
+          date: day,
+          quantity: 1 + next(5),
+          price: next(2) ? '2.55' : '1.99',
+        });
     }
   }
   return csv(...rows);
@@ -49,7 +68,10 @@ test('the summary adds up, and nothing is broken', async () => {
   assert.ok(summary.matched > 5 && summary.adjustments > 5 && summary.rejected > 0, JSON.stringify(summary));
   assert.is(summary.accepted + summary.rejected, summary.rows);
   assert.is(rejected.length, summary.rejected);
-  assert.is(Object.values(summary.rejectedBy).reduce((a, b) => a + b, 0), summary.rejected);
+  assert.is(
+    Object.values(summary.rejectedBy).reduce((a, b) => a + b, 0),
+    summary.rejected,
+  );
   assert.is(summary.events, (await allEvents(here.store)).length);
   const { violations, streams } = await checkStore(here.store, NO_PROGRESS);
   assert.equal([violations, streams], [0, summary.orders + summary.products * 2]);
@@ -70,7 +92,10 @@ test('twice changes nothing', async () => {
 
 test('one stream at a time or many, the result is the same', async () => {
   const [one, many] = [world(), world()];
-  const [first, second] = [await one.run(one.file('shop.csv', busyFile()), { parallel: 1 }), await many.run(many.file('shop.csv', busyFile()), { parallel: 64 })];
+  const [first, second] = [
+    await one.run(one.file('shop.csv', busyFile()), { parallel: 1 }),
+    await many.run(many.file('shop.csv', busyFile()), { parallel: 64 }),
+  ];
   assert.equal(await contents(one.store), await contents(many.store));
   assert.equal(first.rejected, second.rejected);
   one.end();
@@ -86,7 +111,9 @@ test('stopped anywhere and run again it ends the same', async () => {
       const half = world();
       const path = half.file('shop.csv', busyFile());
       let failed: unknown;
-      await half.run(path, { store: breaking(half.store, appends, stored) }).catch((error: unknown) => (failed = error));
+      await half
+        .run(path, { store: breaking(half.store, appends, stored) })
+        .catch((error: unknown) => (failed = error));
       assert.instance(failed, StoreUnavailable, `append ${appends} fails`);
       const taken = (await allEvents(half.store)).length;
       const again = await half.run(path);
@@ -100,7 +127,12 @@ test('stopped anywhere and run again it ends the same', async () => {
 test('stock that others have written is left alone', async () => {
   const here = world();
   const executor = createExecutor({ store: here.store, clock: fakeClock('2011-06-01T00:00:00.000Z') });
-  await executor.execute(stocks, 'stock-10001', { type: 'ReceiveGoods', data: { quantity: 4 } }, { commandId: 'someone', actor: { id: 'ops', role: 'operator' } });
+  await executor.execute(
+    stocks,
+    'stock-10001',
+    { type: 'ReceiveGoods', data: { quantity: 4 } },
+    { commandId: 'someone', actor: { id: 'ops', role: 'operator' } },
+  );
   const { summary } = await here.run(here.file('shop.csv', csv({ quantity: 6 }, { sku: '10002' })));
   assert.equal([summary.stockLeftAlone, summary.products], [1, 2]);
   assert.is((await executor.load(stocks, 'stock-10001')).state.onHand, 4);
@@ -110,7 +142,9 @@ test('stock that others have written is left alone', async () => {
 test('a later file of the same shop does not touch the balance that an earlier one derived', async () => {
   const here = world();
   await here.run(here.file('one.csv', csv({ quantity: 6 })));
-  const { summary } = await here.run(here.file('two.csv', csv({ invoice: '600001', quantity: 2, date: '2011-09-01 10:00:00' })));
+  const { summary } = await here.run(
+    here.file('two.csv', csv({ invoice: '600001', quantity: 2, date: '2011-09-01 10:00:00' })),
+  );
   assert.equal([summary.orders, summary.stockLeftAlone], [1, 1]);
   assert.is((await checkStore(here.store, NO_PROGRESS)).violations, 0);
   here.end();

@@ -17,12 +17,30 @@ import { importHistory, type ImportOptions, type Summary } from '../../scripts/i
 import { fakeClock } from '../fake-clock.ts';
 
 export const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
-export type Cells = Readonly<{ invoice?: string; sku?: string; name?: string; quantity?: number | string; date?: string; price?: string; customer?: string; country?: string }>;
+export type Cells = Readonly<{
+  invoice?: string;
+  sku?: string;
+  name?: string;
+  quantity?: number | string;
+  date?: string;
+  price?: string;
+  customer?: string;
+  country?: string;
+}>;
 
 /** A row of an ordinary sale, but for what is given. */
-export const row = ({ invoice = '500001', sku = '10001', name = 'MUG', quantity = 1, date = '2011-01-10 10:00:00', price = '2.55', customer = '17850', country = 'United Kingdom' }: Cells): string =>
-  [invoice, sku, name, quantity, date, price, customer, country].join(',');
-export const csv = (...rows: readonly (Cells | string)[]): string => `${[HEADER, ...rows.map((one) => (typeof one === 'string' ? one : row(one)))].join('\n')}\n`;
+export const row = ({
+  invoice = '500001',
+  sku = '10001',
+  name = 'MUG',
+  quantity = 1,
+  date = '2011-01-10 10:00:00',
+  price = '2.55',
+  customer = '17850',
+  country = 'United Kingdom',
+}: Cells): string => [invoice, sku, name, quantity, date, price, customer, country].join(',');
+export const csv = (...rows: readonly (Cells | string)[]): string =>
+  `${[HEADER, ...rows.map((one) => (typeof one === 'string' ? one : row(one)))].join('\n')}\n`;
 
 export type Rejected = Readonly<{ row: string; code: string; sentence: string } & Record<string, string>>;
 export type Imported = Readonly<{ summary: Summary; rejected: readonly Rejected[] }>;
@@ -39,7 +57,9 @@ export type World = Readonly<{
 
 const loadOrder = async (store: EventStore, invoice: string, placedAt: string) => {
   const executor = createExecutor({ store, clock: fakeClock('2026-01-01T00:00:00.000Z') });
-  return (await executor.load(orders, orderStream(importedOrderIdOf('import', invoice, Date.parse(placedAt))))).state;
+  return (
+    await executor.load(orders, orderStream(importedOrderIdOf('import', invoice, Date.parse(placedAt))))
+  ).state;
 };
 
 export const world = (given?: EventStore): World => {
@@ -63,7 +83,18 @@ export const world = (given?: EventStore): World => {
       const executor = createExecutor({ store: into, books: memoryBookkeeping(), clock, cacheLines: 50 });
       try {
         const summary = await importHistory({
-          file: path, rejectFile: rejects, source: 'import', timezone: 'Europe/London', currency: 'GBP', decimals: 2, store: into, executor, scratch, clock, progress: NO_PROGRESS, ...options,
+          file: path,
+          rejectFile: rejects,
+          source: 'import',
+          timezone: 'Europe/London',
+          currency: 'GBP',
+          decimals: 2,
+          store: into,
+          executor,
+          scratch,
+          clock,
+          progress: NO_PROGRESS,
+          ...options,
         });
         return { summary, rejected: parse(readFileSync(rejects), { columns: true }) as Rejected[] };
       } finally {
@@ -83,7 +114,10 @@ export const allEvents = async (store: EventStore): Promise<readonly EventEnvelo
   }
 };
 
-/** What a store holds, whenever it was stored: by stream, without recordedAt, the hashes over it, and positions. */
+/**
+ * What a store holds, whenever it was stored: by stream, without recordedAt, the hashes over it, and
+ * positions.
+ */
 export const contents = async (store: EventStore): Promise<Readonly<Record<string, readonly unknown[]>>> => {
   const streams: Record<string, unknown[]> = {};
   for (const { stream, id, type, schema, data, revision, meta } of await allEvents(store)) {
@@ -94,4 +128,6 @@ export const contents = async (store: EventStore): Promise<Readonly<Record<strin
 };
 
 export const streamsOf = async (store: EventStore, category: string): Promise<readonly string[]> =>
-  [...new Set((await allEvents(store)).map(({ stream }) => stream))].filter((stream) => stream.startsWith(`${category}-`)).map(keyOf);
+  [...new Set((await allEvents(store)).map(({ stream }) => stream))]
+    .filter((stream) => stream.startsWith(`${category}-`))
+    .map(keyOf);
