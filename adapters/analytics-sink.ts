@@ -145,7 +145,7 @@ export const openFileSink = ({ folder }: Readonly<{ folder: string }>): Analytic
     },
     async close() {
       await idle();
-      for (const day of [...days.keys()]) await close(day);
+      for (const day of days.keys()) await close(day);
     },
   };
 };

@@ -9,7 +9,7 @@ import type { Loaded } from '../runtime/execute.ts';
 import type { Principal } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import { problem } from './problems.ts';
-import type { Reply } from './route.ts';
+import type { Reply } from './reply.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const noSuchOrder = (): Reply => problem('order_not_found', 'There is no such order.');

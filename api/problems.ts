@@ -8,7 +8,7 @@ import type { Refusal } from '../domain/kernel.ts';
 import type { Log } from '../ports/system.ts';
 import { AuthenticationUnavailable, InvalidToken } from './auth.ts';
 import { BadCursor } from './cursor.ts';
-import type { Reply } from './route.ts';
+import type { Reply } from './reply.ts';
 
 /** Status of each code; the codes that a domain refuses with are 409 unless they stand here. */
 export const PROBLEM_STATUS = {

@@ -4,18 +4,7 @@ import type { z } from 'zod';
 import type { Principal, TokenRole } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './problems.ts';
-
-/**
- * What a handler answers. `body` is sent as JSON; `chunks` instead is text sent piece by piece, as fast as
- * the client takes it. Its signal aborts when the stream is over, also where none is sent (it then has
- * aborted already).
- */
-export type Reply = Readonly<{
-  status: number;
-  headers?: Readonly<Record<string, string>>;
-  body?: unknown;
-  chunks?: (signal: AbortSignal) => AsyncIterable<string>;
-}>;
+import type { Reply } from './reply.ts';
 
 /** `idempotencyKey` is '' where the route wants none; `rawBody` is empty unless the route's body is raw. */
 export type OpenRequest<P = unknown, Q = unknown, B = unknown> = Readonly<{

@@ -7,7 +7,8 @@ import helmet from 'helmet';
 import type { Principal } from './auth.ts';
 import type { ApiDeps } from './deps.ts';
 import { invalidRequest, problem, problemOf, unauthorized } from './problems.ts';
-import type { ApiRequest, Reply, Route } from './route.ts';
+import type { Reply } from './reply.ts';
+import type { ApiRequest, Route } from './route.ts';
 import { traceparentOf } from './traceparent.ts';
 
 export const BODY_LIMIT_BYTES = 1_048_576;

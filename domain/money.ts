@@ -6,6 +6,10 @@ export const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code
 export const Money = z.strictObject({ amountMinor: z.int().min(0), currency: Currency });
 export type Money = Readonly<z.infer<typeof Money>>;
 
+/** The sum of what `of` says of each item: amounts, units. */
+export const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((total, item) => total + of(item), 0);
+
 /**
  * Divides `totalMinor` in proportion to `weights` without losing a unit (largest remainder; ties go to the
  * earlier). Weights are non-negative; when all are 0 the first gets everything. Sum of the result =
@@ -14,11 +18,11 @@ export type Money = Readonly<z.infer<typeof Money>>;
 export const allocate = (totalMinor: number, weights: readonly number[]): number[] => {
   if (totalMinor === 0) return weights.map(() => 0);
   if (weights.length === 0) throw new RangeError('nothing to allocate to');
-  const sum = weights.reduce((a, b) => a + b, 0);
-  if (sum === 0) return weights.map((_, index) => (index === 0 ? totalMinor : 0));
+  const whole = weights.reduce((a, b) => a + b, 0);
+  if (whole === 0) return weights.map((_, index) => (index === 0 ? totalMinor : 0));
   const exact = weights.map((weight) => BigInt(totalMinor) * BigInt(weight));
-  const shares = exact.map((product) => Number(product / BigInt(sum)));
-  const remainders = exact.map((product, index) => ({ index, rest: Number(product % BigInt(sum)) }));
+  const shares = exact.map((product) => Number(product / BigInt(whole)));
+  const remainders = exact.map((product, index) => ({ index, rest: Number(product % BigInt(whole)) }));
   let left = totalMinor - shares.reduce((a, b) => a + b, 0);
   remainders.sort((a, b) => b.rest - a.rest || a.index - b.index);
   for (const { index } of remainders) {

@@ -4,7 +4,8 @@
 import type { Position } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { orderNumber } from '../domain/order/number.ts';
-import { evolve, initialOrder, type OrderState } from '../domain/order/state.ts';
+import { evolve } from '../domain/order/evolve.ts';
+import { initialOrder, type OrderState } from '../domain/order/state.ts';
 import { statusOf } from '../domain/order/status.ts';
 import type { Projection } from '../ports/read-store.ts';
 

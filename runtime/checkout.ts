@@ -98,7 +98,9 @@ export const createCheckout =
     };
 
     const found = request.lines.map(({ sku }) => prices.of(sku));
-    const products = found.some((product) => product instanceof Promise) ? await Promise.all(found) : found;
+    const products = found.some((product) => product instanceof Promise)
+      ? await Promise.all(found.map(async (product) => product))
+      : found;
     const unknown: number[] = [];
     let linesMinor = 0;
     const lines = request.lines.flatMap(({ sku, quantity }, index): OrderLine[] => {

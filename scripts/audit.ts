@@ -131,7 +131,7 @@ const main = async (): Promise<number> => {
   try {
     const progress = createProgress({
       clock: systemClock,
-      terminal: process.stderr.isTTY === true,
+      terminal: process.stderr.isTTY,
       write: (line) => void process.stderr.write(line),
     });
     if (action === 'search') {

@@ -29,7 +29,7 @@ const main = async (): Promise<number> => {
   try {
     const progress = createProgress({
       clock: systemClock,
-      terminal: process.stderr.isTTY === true,
+      terminal: process.stderr.isTTY,
       write: (text) => void process.stderr.write(text),
     });
     const startedMs = systemClock.now().getTime();

@@ -100,7 +100,7 @@ const main = async (): Promise<number> => {
     });
     const progress = createProgress({
       clock: systemClock,
-      terminal: process.stderr.isTTY === true,
+      terminal: process.stderr.isTTY,
       write: (text) => void process.stderr.write(text),
     });
     const result = await importHistory({

@@ -80,7 +80,7 @@ const main = async (): Promise<number> => {
   const stores = await openStores(environment, { lock: false });
   const progress = createProgress({
     clock: systemClock,
-    terminal: process.stderr.isTTY === true,
+    terminal: process.stderr.isTTY,
     write: (text) => void process.stderr.write(text),
   });
   const given = {

@@ -81,7 +81,7 @@ const main = async (): Promise<number> => {
   const warn = (sentence: string): void => void process.stderr.write(`shop: ${sentence}\n`);
   const progress = createProgress({
     clock,
-    terminal: process.stderr.isTTY === true,
+    terminal: process.stderr.isTTY,
     write: (line) => void process.stderr.write(line),
   });
   const plan: PlanOptions = { file, timezone, decimals, from, limit, warn };

@@ -7,7 +7,8 @@ import { bestProducts, type DayRange } from '../best-products.ts';
 import { BadCursor, findPage } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { problem } from '../problems.ts';
-import { route, type Reply } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route } from '../route.ts';
 import type { OperationsDay, SalesPeriod as SalesPeriodRow } from '../rows.ts';
 import {
   BestLimit,

@@ -5,7 +5,8 @@ import type { Principal } from '../auth.ts';
 import { findPage } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { problem } from '../problems.ts';
-import { route, type Reply, type Route } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type Route } from '../route.ts';
 import type { CustomerOrder, CustomerSummary } from '../rows.ts';
 import { components, Cursor, Instant, Limit, page } from '../schemas/common.ts';
 

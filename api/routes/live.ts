@@ -7,7 +7,8 @@ import type { Position } from '../../domain/kernel.ts';
 import type { LiveItem, Seat } from '../../runtime/live.ts';
 import { documentOf, findOrder, isOrderId, noSuchOrder, summaryOf } from '../order-documents.ts';
 import { problem } from '../problems.ts';
-import { route, type Reply, type Route } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type Route } from '../route.ts';
 import { OrderParams } from '../schemas/common.ts';
 
 const RETRY_MS = 2_000;

@@ -5,7 +5,8 @@ import { BuildRefused } from '../../runtime/rebuild.ts';
 import type { Principal } from '../auth.ts';
 import type { Operations } from '../deps.ts';
 import { problem } from '../problems.ts';
-import { route, type Reply, type Route } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type Route } from '../route.ts';
 import { Cursor, Limit, page, ParkedParams, Reason } from '../schemas/common.ts';
 import { BuildReport, ConsumerReport, ParkedItem, SwitchedView, ViewReport } from '../schemas/operations.ts';
 

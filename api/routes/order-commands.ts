@@ -11,7 +11,8 @@ import type { TokenRole } from '../auth.ts';
 import type { ApiDeps } from '../deps.ts';
 import { etagOf, findOrder } from '../order-documents.ts';
 import { problem, refused, type ProblemCode } from '../problems.ts';
-import { route, type Reply, type Route } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type Route } from '../route.ts';
 import { Address, OrderParams, PositiveMoney, Reason, text } from '../schemas/common.ts';
 import { CommandAnswer, LineQuantities } from '../schemas/order.ts';
 

@@ -19,12 +19,12 @@ const SCAN_ROWS = 1_000;
 const FIND_ROWS = 200;
 
 type Filters = Readonly<{
-  status?: Status;
-  customer?: string;
-  sku?: string;
-  from?: string;
-  to?: string;
-  number?: string;
+  status?: Status | undefined;
+  customer?: string | undefined;
+  sku?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  number?: string | undefined;
 }>;
 
 const indexFor = ({

@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
-import { evolve, initialOrder, isPlaced } from '../../domain/order/state.ts';
+import { evolve } from '../../domain/order/evolve.ts';
+import { initialOrder, isPlaced } from '../../domain/order/state.ts';
 import { ViewUnavailable } from '../../runtime/views.ts';
 import type { ApiDeps } from '../deps.ts';
 import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
 import { problem } from '../problems.ts';
-import { route, type ApiRequest, type Reply } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type ApiRequest } from '../route.ts';
 import { OrderParams, TimeQuery, wholeNumber } from '../schemas/common.ts';
 import { StatusDocument } from '../schemas/order.ts';
 

@@ -6,7 +6,8 @@ import { derivedUuid } from '../../runtime/identity.ts';
 import { BadCursor, findPage } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { problem, refused } from '../problems.ts';
-import { route, type ApiRequest, type Reply } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { route, type ApiRequest } from '../route.ts';
 import {
   components,
   Cursor,
@@ -165,7 +166,7 @@ export const adjustStock = route({
       .int()
       .min(-MOST_UNITS)
       .max(MOST_UNITS)
-      .refine((units) => units !== 0, 'must not be 0')
+      .refine((quantity) => quantity !== 0, 'must not be 0')
       .describe('Units more (or, below 0, less) than was thought.'),
     reason: Reason,
   }),

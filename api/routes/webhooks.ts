@@ -4,7 +4,8 @@ import type { OrderRefusal } from '../../domain/order/commands.ts';
 import type { Executed } from '../../runtime/execute.ts';
 import { recordPaymentNews, recordWarehouseNews } from '../../runtime/news.ts';
 import { invalidRequest, problem, refused } from '../problems.ts';
-import { openRoute, type OpenRequest, type Reply } from '../route.ts';
+import type { Reply } from '../reply.ts';
+import { openRoute, type OpenRequest } from '../route.ts';
 import { NewsAnswer, PaymentNews, WarehouseNews } from '../schemas/operations.ts';
 import { checkSignature } from '../signature.ts';
 

@@ -90,7 +90,7 @@ export const Contact = z
     email: z.email().max(254),
     phone: z
       .string()
-      .regex(/^\+?[0-9 ().\/x-]{3,39}$/, 'must be a telephone number')
+      .regex(/^\+?[0-9 ()./x-]{3,39}$/, 'must be a telephone number')
       .optional(),
   })
   .register(components, { id: 'Contact' });

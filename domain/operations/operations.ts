@@ -35,7 +35,7 @@ const data = {
   }),
   ViewRebuildStarted: z.strictObject({ view: Text, why: Why }),
   /** Readers see `view`; before they saw `previous`. */
-  ViewActivated: z.strictObject({ view: Text, previous: Text.optional(), why: Why }),
+  ViewActivated: z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why }),
   ViewRolledBack: z.strictObject({ view: Text, previous: z.string(), why: Why }),
 } as const;
 export type OperationsEvent = {

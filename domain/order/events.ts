@@ -45,14 +45,14 @@ const OrderPlacedV1 = z.strictObject({
   lines: z.array(OrderLine).min(1),
   totals: Totals,
   onShortage: z.enum(SHORTAGE_POLICIES),
-  contact: Sealed.optional(),
-  shippingAddress: Sealed.optional(),
+  contact: Sealed.exactOptional(),
+  shippingAddress: Sealed.exactOptional(),
   country: z
     .string()
     .regex(/^[A-Z]{2}$/)
-    .optional(),
-  payment: z.strictObject({ method: z.literal('card'), token: z.string().optional() }),
-  requestHash: z.string().optional(),
+    .exactOptional(),
+  payment: z.strictObject({ method: z.literal('card'), token: z.string().exactOptional() }),
+  requestHash: z.string().exactOptional(),
   expiresAt: Instant,
 });
 /**
@@ -99,12 +99,12 @@ const data = {
     attempt: Quantity,
     authorizationId: Id,
     amountMinor: Minor,
-    expiresAt: Instant.optional(),
+    expiresAt: Instant.exactOptional(),
   }),
   PaymentDeclined: z.strictObject({ attempt: Quantity, code: Id, sentence: z.string() }),
   PaymentAuthorizationExpired: z.strictObject({ authorizationId: Id }),
   /** The customer tries again, with another card or after an action: attempt n + 1. */
-  PaymentRetryRequested: z.strictObject({ attempt: Quantity, token: z.string().optional() }),
+  PaymentRetryRequested: z.strictObject({ attempt: Quantity, token: z.string().exactOptional() }),
   OrderConfirmed: z.strictObject({}),
   /** `hold`: who holds it (operator, fraud); an order can be held by several at once. */
   OrderHeld: z.strictObject({ hold: Id, reason: Reason }),
@@ -114,7 +114,7 @@ const data = {
     country: z
       .string()
       .regex(/^[A-Z]{2}$/)
-      .optional(),
+      .exactOptional(),
   }),
   LinesCancelled: z.strictObject({ lines: LineQuantities, reason: Reason }),
   CancellationRequested: z.strictObject({ reason: Reason }),
@@ -130,20 +130,20 @@ const data = {
     shipmentId: Id,
     parcelId: Id,
     lines: z
-      .array(LineQuantity.extend({ unheld: Quantity.optional() }))
+      .array(LineQuantity.extend({ unheld: Quantity.exactOptional() }))
       .min(1)
       .readonly(),
     amountMinor: Minor,
-    carrier: z.string().optional(),
-    trackingNumber: z.string().optional(),
+    carrier: z.string().exactOptional(),
+    trackingNumber: z.string().exactOptional(),
   }),
   ShipmentDelivered: z.strictObject({ shipmentId: Id, parcelId: Id }),
   PaymentCaptured: z.strictObject({ captureId: Id, authorizationId: Id, parcelId: Id, amountMinor: Minor }),
   PaymentCaptureFailed: z.strictObject({ parcelId: Id, code: Id, sentence: z.string() }),
   /** `authorizationId` is missing when an attempt was given up before anything was authorized. */
   PaymentVoided: z.strictObject({
-    authorizationId: Id.optional(),
-    attempt: Quantity.optional(),
+    authorizationId: Id.exactOptional(),
+    attempt: Quantity.exactOptional(),
     amountMinor: Minor,
   }),
   ReturnRequested: z.strictObject({ returnId: Id, lines: LineQuantities, reason: Reason }),
@@ -153,7 +153,7 @@ const data = {
     captureId: Id,
     amountMinor: Quantity,
     reason: Reason,
-    returnId: Id.optional(),
+    returnId: Id.exactOptional(),
   }),
   PaymentRefunded: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity }),
   RefundFailed: z.strictObject({ refundId: Id, code: Id, sentence: z.string() }),

@@ -6,13 +6,13 @@ import { accept, refuse, type Stamped } from '../kernel.ts';
 import type { OrderCommand } from './commands.ts';
 import { event, nextShipment, refunds, within, type OrderDecision } from './decision.ts';
 import type { LineQuantity, OrderEvent } from './events.ts';
+import { evolve } from './evolve.ts';
 import {
   authorizedMinor,
   cancellable,
   capturedMinor,
   chargeable,
   dueMinor,
-  evolve,
   openShipments,
   priceOfNext,
   refundingMinor,

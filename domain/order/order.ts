@@ -4,11 +4,11 @@ import type { OrderCommand, OrderRefusal } from './commands.ts';
 import { event, nextShipment, refunds, within, type OrderDecision } from './decision.ts';
 import type { OrderEvent, OrderEventData } from './events.ts';
 import * as facts from './facts.ts';
+import { evolve } from './evolve.ts';
 import {
   cancellable,
   capturedMinor,
   dueMinor,
-  evolve,
   initialOrder,
   isPlaced,
   isSettled,

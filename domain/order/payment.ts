@@ -1,7 +1,8 @@
 /** How an order's payment moves: attempts, authorizations, and which of these a parcel is captured from. */
+import { sum } from '../money.ts';
 import type { OrderEventData } from './events.ts';
 import type { Parcel, Payment } from './state.ts';
-import { mapWhere, sum } from './units.ts';
+import { mapWhere } from './units.ts';
 
 const inProgress = (payment: Payment): boolean =>
   payment.state === 'working' || payment.state === 'action_required';

@@ -1,9 +1,6 @@
 /** Units of lines and shipments as events move them. */
 import type { LineQuantity } from './events.ts';
-import type { Line, OrderState, Shipment } from './state.ts';
-
-export const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
-  items.reduce((total, item) => total + of(item), 0);
+import type { Line, OrderState } from './state.ts';
 
 export const onLines = (
   state: OrderState,
@@ -37,33 +34,6 @@ export const take = (
     quantity -= units;
   }
   return { ...line, ...counts };
-};
-
-export const without = (open: readonly LineQuantity[], left: readonly LineQuantity[]): LineQuantity[] =>
-  open
-    .map((line) => ({
-      ...line,
-      quantity: line.quantity - sum(left, (l) => (l.lineId === line.lineId ? l.quantity : 0)),
-    }))
-    .filter((line) => line.quantity > 0);
-
-/** Takes `surplus` off what is open, the latest shipment first. */
-export const withoutSurplus = (
-  shipments: readonly Shipment[],
-  surplus: readonly LineQuantity[],
-): readonly Shipment[] => {
-  const left = new Map(surplus.map((line) => [line.lineId, line.quantity]));
-  return shipments
-    .toReversed()
-    .map((shipment) => ({
-      ...shipment,
-      open: shipment.open.flatMap((line) => {
-        const units = Math.min(line.quantity, left.get(line.lineId) ?? 0);
-        left.set(line.lineId, (left.get(line.lineId) ?? 0) - units);
-        return units === line.quantity ? [] : [{ ...line, quantity: line.quantity - units }];
-      }),
-    }))
-    .toReversed();
 };
 
 export const cancelUnits = (line: Line, quantity: number): Line => ({

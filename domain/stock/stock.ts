@@ -16,7 +16,7 @@ const Id = z.string().min(1).max(300);
 const Reason = z.string().min(1).max(500);
 
 const data = {
-  GoodsReceived: z.strictObject({ quantity: Quantity, reason: Reason.optional() }),
+  GoodsReceived: z.strictObject({ quantity: Quantity, reason: Reason.exactOptional() }),
   StockAdjusted: z.strictObject({ delta: z.int(), reason: Reason }),
   UnitsReserved: z.strictObject({ reservationId: Id, quantity: Quantity }),
   UnitsBackordered: z.strictObject({ reservationId: Id, quantity: Quantity }),
@@ -222,8 +222,10 @@ const fills = (state: StockState): StockEvent[] => {
   return events;
 };
 
-const reserve = (state: StockState, data: Extract<StockCommand, { type: 'ReserveUnits' }>['data']) => {
-  const { reservationId: id, quantity, onShortage } = data;
+const reserve = (
+  state: StockState,
+  { reservationId: id, quantity, onShortage }: Extract<StockCommand, { type: 'ReserveUnits' }>['data'],
+) => {
   if (reservationIn(state, id)) return accept<StockEvent>();
   const free = Math.max(0, state.backordered > 0 ? 0 : available(state));
   const reserved = free >= quantity || onShortage !== 'none' ? Math.min(free, quantity) : 0;

@@ -1,7 +1,8 @@
 /** An order told event by event: what each changed, and what the order then is. */
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
 import { orderNumber } from '../../domain/order/number.ts';
-import { evolve, initialOrder, isPlaced } from '../../domain/order/state.ts';
+import { evolve } from '../../domain/order/evolve.ts';
+import { initialOrder, isPlaced } from '../../domain/order/state.ts';
 import { statusOf, stepsOf } from '../../domain/order/status.ts';
 import { jsonDifferences } from '../../runtime/json-difference.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';

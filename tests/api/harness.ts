@@ -257,9 +257,9 @@ export const startApi = async (
     };
   };
   const ok = async (method: string, path: string, options: Call): Promise<any> => {
-    const { status, text, body } = await call(method, path, options);
-    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
-    return body;
+    const answer = await call(method, path, options);
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.body;
   };
   const command: Harness['command'] = async (orderId, given) => {
     const done = await executor.execute(orders, orderStream(orderId), given, {

@@ -204,13 +204,13 @@ export const readStoreContract = (name: string, make: () => Promise<Made>): void
     );
     await store.commit('orders@1+11', undefined, [row('c', {})], at(3));
     const scanned = async (range: Omit<Scan, 'limit'>, limit = 100): Promise<string> => {
-      const found: string[] = [];
+      const seen: string[] = [];
       for (let after = range.after; ;) {
         const page = await store.scan(VIEW, { ...range, ...(after === undefined ? {} : { after }), limit });
         assert.is(page.checkpoint, at(9));
         assert.ok(page.rows.length <= limit);
-        found.push(...page.rows.map(({ id }) => id));
-        if (page.next === null) return found.join(' ');
+        seen.push(...page.rows.map(({ id }) => id));
+        if (page.next === null) return seen.join(' ');
         after = page.next;
       }
     };
@@ -242,7 +242,9 @@ export const readStoreContract = (name: string, make: () => Promise<Made>): void
   }) => {
     const heard: string[] = [];
     const stop = store.watch('orders', (view, rows, to) =>
-      heard.push(`${view} ${rows.map(({ id, at }) => `${id}:${Number(at)}`).join('+')}@${Number(to)}`),
+      heard.push(
+        `${view} ${rows.map((changed) => `${changed.id}:${Number(changed.at)}`).join('+')}@${Number(to)}`,
+      ),
     );
     await store.commit(VIEW, undefined, [row('a', {}), row('b', {}, null, 2)], at(2));
     await store.commit(VIEW, undefined, [row('x', {})], at(2));

@@ -239,7 +239,7 @@ const randomCommand = (d: Dice, state: OrderState, step: number): Short<OrderCom
       },
     ],
     () => ['RecordRelease', { lines: [{ lineId: any, quantity: d.below(3), holds: d.below(3) }] }],
-    () => ['PlaceOrder', placing({ requestHash: d.pick(['h', 'other']) })],
+    () => ['PlaceOrder', placing({ requestHash: d.pick(['h', 'other']) ?? 'h' })],
   ];
   const holding = state.holds.length > 0 && d.chance(0.3);
   if (holding) return ['ReleaseOrder', { hold: d.pick(state.holds)?.hold ?? 'h0', reason: 'r' }];

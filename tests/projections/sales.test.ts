@@ -239,8 +239,8 @@ for (const zone of [LONDON, 'Asia/Kathmandu', 'America/St_Johns', 'Australia/Lor
       assert.equal([...sums].sort(), [...skuDays].sort());
       const whole = folding(sales({ timeZone: zone }));
       await whole.fold(told.events);
-      const plain = (view: typeof whole) =>
-        [...view.rows.values()]
+      const plain = (folded: typeof whole) =>
+        [...folded.rows.values()]
           .map(({ id, doc, keys }) => [id, doc, keys])
           .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
       assert.equal(plain(whole), plain(view));

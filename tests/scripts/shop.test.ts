@@ -316,7 +316,7 @@ play('an order starts at its time whether or not those before it are answered', 
   assert.ok((third?.atMs ?? 0) - (first?.atMs ?? 0) >= 150, 'spacing divided by the speed');
   assert.is(api.asked.filter(({ path }) => path === '/session').length, 2, 'one session a customer');
   assert.equal(third?.token, 'token of 17850');
-  const { contact, payment, lines } = third?.body as {
+  const { contact, payment, lines } = third!.body as {
     contact: { email: string };
     payment: unknown;
     lines: unknown;
