@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AnalyticsSink, OrderFact } from '../ports/analytics-sink.ts';
-import { OutsideError } from '../ports/outside.ts';
+import type { AnalyticsSink, OrderFact } from '../ports/outside/analytics-sink.ts';
+import { OutsideError } from '../ports/outside/outside-error.ts';
 
 const BATCH_MAX = 500;
 const WAITING_MAX = 10_000;

@@ -7,8 +7,8 @@ import { Readable } from 'node:stream';
 import { createTransport } from 'nodemailer';
 import parseAddresses from 'nodemailer/lib/addressparser';
 import SmtpTransport from 'nodemailer/lib/smtp-transport';
-import type { Mail, Mailer } from '../ports/mailer.ts';
-import { OutsideError } from '../ports/outside.ts';
+import type { Mail, Mailer } from '../ports/outside/mailer.ts';
+import { OutsideError } from '../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../ports/system.ts';
 
 export type MailerOptions = Readonly<{

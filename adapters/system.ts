@@ -40,3 +40,6 @@ export const jsonLog = (level: string, to?: DestinationStream): Log => {
     error: (fields, sentence) => logger.error(fields, sentence),
   };
 };
+
+/** The real clock and randomness, telling warnings and errors. */
+export const system = { clock: systemClock, randomness: systemRandomness, log: jsonLog('warn') } as const;

@@ -3,7 +3,7 @@
  */
 import { addDays } from '../domain/shop-day.ts';
 import type { Clock } from '../ports/system.ts';
-import type { ViewReader } from '../runtime/views.ts';
+import type { ViewReader } from '../runtime/view/read.ts';
 import type { SalesRow, SalesSku } from './rows.ts';
 
 /** `from` inclusive, `to` exclusive: days (YYYY-MM-DD). */

@@ -1,5 +1,5 @@
 /** Finding products by how words begin, a page at a time, each product once. */
-import type { ViewReader } from '../runtime/views.ts';
+import type { ViewReader } from '../runtime/view/read.ts';
 import type { CatalogueRow } from './rows.ts';
 import { BadCursor, findPage } from './cursor.ts';
 

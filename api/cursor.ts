@@ -1,5 +1,5 @@
 import type { Find, Found } from '../ports/read-store.ts';
-import type { ViewReader } from '../runtime/views.ts';
+import type { ViewReader } from '../runtime/view/read.ts';
 
 /** A cursor that no list gave: answered as `invalid_cursor`. */
 export class BadCursor extends Error {

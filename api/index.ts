@@ -6,17 +6,7 @@ import type { Route } from './route.ts';
 import { routes } from './routes/index.ts';
 import { send, serve } from './serve.ts';
 
-export type {
-  ApiDeps,
-  BuildReport,
-  ConsumerReport,
-  Operations,
-  ParkedFilter,
-  ParkedItem,
-  Readiness,
-  SwitchedView,
-  ViewReport,
-} from './deps.ts';
+export type { ApiDeps, Readiness } from './deps.ts';
 export { devAuthentication, jwksAuthentication, type Authentication, type Principal } from './auth.ts';
 
 /** `/orders/{id}` as express writes it. */

@@ -53,7 +53,7 @@ export type OperationsDay = Readonly<{
 }>;
 export type OperationsRow = OperationsDay | Readonly<{ kind: 'order'; orderId: string; placedAt: string }>;
 
-export type { AuditRow } from '../runtime/audit.ts';
+export type { AuditRow } from '../shop/audit.ts';
 
 /** A row of the view `stock-levels`. */
 export type StockLevelsRow = StockLevels & Readonly<{ sku: string; available: number; updatedAt: string }>;

@@ -1,9 +1,8 @@
 /** The demo shop: what a newcomer can order at once. */
-import { productStream } from '../domain/product/product.ts';
-import { stockStream } from '../domain/stock/stock.ts';
-import { products, stocks } from '../runtime/aggregates.ts';
-import type { Executor } from '../runtime/execute.ts';
-import { derivedUuid } from '../runtime/identity.ts';
+import { productStream, products } from '../domain/product/product.ts';
+import { stockStream, stocks } from '../domain/stock/stock.ts';
+import type { Executor } from '../runtime/command/execute.ts';
+import { derivedUuid } from '../runtime/command/identity.ts';
 
 const STOCK = 10_000;
 const DEMO: readonly (readonly [sku: string, name: string, priceMinor: number])[] = [

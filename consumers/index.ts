@@ -1,5 +1,5 @@
 /** Every consumer: a new one is a folder of its own and a line here. */
-import type { Consumer, ConsumerDeps } from '../ports/consumer.ts';
+import type { ShopConsumer } from '../shop/consumer-deps.ts';
 import { analytics } from './analytics/index.ts';
 import { deadlines } from './deadlines/index.ts';
 import { inventory } from './inventory/index.ts';
@@ -7,7 +7,7 @@ import { notification } from './notification/index.ts';
 import { payment } from './payment/index.ts';
 import { warehouse } from './warehouse/index.ts';
 
-export const consumers: readonly ((deps: ConsumerDeps) => Consumer)[] = [
+export const consumers: readonly ShopConsumer[] = [
   inventory,
   payment,
   warehouse,

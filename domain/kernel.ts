@@ -123,3 +123,23 @@ export const upcast = <E extends Message>(
 export const categoryOf = (stream: string): string => stream.slice(0, stream.indexOf('-'));
 /** `0190…` of `order-0190…`. */
 export const keyOf = (stream: string): string => stream.slice(stream.indexOf('-') + 1);
+
+/**
+ * An aggregate as the engine runs it. `category`: of its streams. `events`: how each of its events is stored.
+ * `ledTo`: the revision that a remembered command led to. `weight`: about how many lines the state takes in a
+ * cache. `shape`: set where streams grow without end: snapshots are kept under this name, which changes with
+ * the shape of the state.
+ */
+export type Aggregate<
+  C extends Message,
+  E extends Message,
+  S extends Readonly<{ revision: number }>,
+  R,
+> = Readonly<{
+  category: string;
+  events: Readonly<Record<E['type'], EventSchema>>;
+  decider: Decider<C, E, S, R>;
+  ledTo(state: S, commandId: string): number | undefined;
+  weight(state: S): number;
+  shape?: string;
+}>;

@@ -1,13 +1,5 @@
 import type { EventEnvelope } from '../domain/kernel.ts';
-import type { OrderCommand } from '../domain/order/commands.ts';
-import type { OrderState } from '../domain/order/state.ts';
-import type { StockCommand, StockEvent, StockState } from '../domain/stock/stock.ts';
-import type { AnalyticsSink } from './analytics-sink.ts';
 import type { EventFilter } from './event-store.ts';
-import type { Mailer } from './mailer.ts';
-import type { PaymentGateway } from './payment-gateway.ts';
-import type { Vault } from './vault.ts';
-import type { Warehouse } from './warehouse.ts';
 
 /** What to do about an event that could not be handled: a value, so that a test can read the policy. */
 export type Verdict =
@@ -27,65 +19,39 @@ export type Failure = Readonly<{
   fraction: number;
 }>;
 
+/** Does what fell due and clears `key` or moves it; one that throws, or leaves it in place, comes again with backoff. */
+export type OwnSchedule = Readonly<{ name: string; onDue(key: string): Promise<void> }>;
+
+/** Something that tells by itself, as long as it is listened to. */
+export type Listening = Readonly<{
+  /** Resolves when nothing that was told is still being taken in. */
+  stop(): Promise<void>;
+}>;
+
 /**
- * `name` is the group and the scope of the effects: never rename it. `handle` first folds the order and does
- * only what it still needs, so that the same event again does nothing. `concurrency`: streams handled at once
- * at most. `breaker: true`: pause all of the consumer while its outside world is down.
+ * What a consumer says of itself before it is handed anything. `name` is the group and the scope of the
+ * effects: never rename it. `concurrency`: streams handled at once at most. `breaker: true`: pause all of the
+ * consumer while its outside world is down.
  */
-export type Consumer = Readonly<{
+export type ConsumerDeclaration = Readonly<{
   name: string;
   handles: Required<EventFilter>;
   sideEffects: boolean;
   from: 'beginning' | 'now';
   concurrency: number;
   breaker: boolean;
+}>;
+
+/**
+ * What a consumer does. `handle` first folds the order and does only what it still needs, so that the same
+ * event again does nothing. `schedules` and `listen`: what runs beside it, in the process that runs the
+ * consumer.
+ */
+export type ConsumerBehaviour = Readonly<{
   handle(event: EventEnvelope, signal: AbortSignal): Promise<void>;
   onFailure(failure: Failure): Verdict;
+  schedules?: readonly OwnSchedule[];
+  listen?(): Listening;
 }>;
 
-/**
- * Why a consumer commands: the event that it handles, and which of its steps this is. The command's id is
- * derived from both.
- */
-export type Cause = Readonly<{ event: EventEnvelope; step: string }>;
-
-/** Orders as a consumer sees them. */
-export interface Orders {
-  load(orderId: string): Promise<OrderState>;
-  /**
-   * Carries `command` out and answers the order as it then is. Throws (not retriable, so it parks) when the
-   * order refuses.
-   */
-  command(orderId: string, command: OrderCommand, cause: Cause): Promise<OrderState>;
-}
-export interface Stocks {
-  /** `events` is empty when there was nothing to do or the stock refused. */
-  command(
-    sku: string,
-    command: StockCommand,
-    cause: Cause,
-  ): Promise<Readonly<{ state: StockState; events: readonly StockEvent[] }>>;
-}
-/** Things that fall due, by key. */
-export interface Deadlines {
-  set(key: string, dueAt: string): Promise<void>;
-  clear(key: string): Promise<void>;
-}
-
-/**
- * What a consumer may be handed; it takes what it needs. `onFailure`: the policy for consumers of the
- * outside.
- */
-export type ConsumerDeps = Readonly<{
-  orders: Orders;
-  stocks: Stocks;
-  gateway: PaymentGateway;
-  warehouse: Warehouse;
-  mailer: Mailer;
-  sink: AnalyticsSink;
-  vault: Vault;
-  deadlines: Deadlines;
-  onFailure: Consumer['onFailure'];
-  /** Runs `work` on all items, at most `limit` at once; rejects with the first error after all have ended. */
-  inParallel<T, U>(items: readonly T[], limit: number, work: (item: T) => Promise<U>): Promise<U[]>;
-}>;
+export type Consumer = ConsumerDeclaration & ConsumerBehaviour;

@@ -2,21 +2,15 @@
  * The audit log from the command line: all events as lines to verify elsewhere, or a search for who did what
  * and when.
  */
-import { systemClock } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
 import { TimeQuery } from '../api/schemas/common.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openStores, type Stores } from '../compose/stores.ts';
+import { assemble, type Shop } from '../compose/assemble.ts';
+import { openParts } from '../compose/parts.ts';
 import type { Position } from '../domain/kernel.ts';
 import { auditLog } from '../projections/audit-log.ts';
-import {
-  exportEvents,
-  searchAudit,
-  type AuditFilters,
-  type AuditRow,
-  type Export,
-} from '../runtime/audit.ts';
-import { catchUp } from '../runtime/rebuild.ts';
-import { viewReader } from '../runtime/views.ts';
+import { exportEvents, searchAudit, type AuditFilters, type AuditRow, type Export } from '../shop/audit.ts';
+import { catchUp } from '../runtime/view/rebuild.ts';
 import { exportToFile, exportToStream } from './audit/export-to.ts';
 import { searchLine } from './audit/search-line.ts';
 import { print, readArguments, runCommand, wholeNumber, WrongUse } from './cli/command-line.ts';
@@ -56,18 +50,18 @@ const time = (name: string, text: string | undefined): string | undefined => {
 };
 
 const search = async (
-  { store, reads }: Stores,
+  { read, builds }: Shop,
   filters: AuditFilters,
   limit: number,
   progress: Progress,
 ): Promise<number> => {
   // A view of nothing has come nowhere, so there would be none to read.
-  if ((await store.tail()) === undefined) return 0;
-  await catchUp({ store, reads, clock: systemClock }, auditLog, {
+  if ((await builds.store.tail()) === undefined) return 0;
+  await catchUp(builds, auditLog, {
     onProgress: ({ events, total }) => progress.report('bringing the audit log up to date', events, total),
   });
   progress.end();
-  const deps = { store, auditLog: viewReader<AuditRow>(reads, auditLog, systemClock) };
+  const deps = { store: builds.store, auditLog: read<AuditRow>(auditLog) };
   let count = 0;
   for (let cursor: string | undefined; count < limit;) {
     const { events, next } = await searchAudit(deps, filters, {
@@ -82,7 +76,7 @@ const search = async (
   return count;
 };
 
-const begin = async ({ store }: Stores, after: string | undefined): Promise<Export> => {
+const begin = async ({ builds: { store } }: Shop, after: string | undefined): Promise<Export> => {
   try {
     return await exportEvents(store, after as Position | undefined);
   } catch (error) {
@@ -127,19 +121,21 @@ const main = async (): Promise<number> => {
   const filters: AuditFilters =
     action === 'export' ? {} : { actor, type, order, stream, from: time('from', from), to: time('to', to) };
 
-  const stores = await openStores(readEnvironment(process.env), { lock: false });
+  const environment = readEnvironment(process.env);
+  const parts = await openParts(environment, system, { lock: false });
   try {
+    const shop = assemble(parts, environment);
     const progress = createProgress({
       clock: systemClock,
       terminal: process.stderr.isTTY,
       write: (line) => void process.stderr.write(line),
     });
     if (action === 'search') {
-      const events = await search(stores, filters, most, progress);
+      const events = await search(shop, filters, most, progress);
       if (json) print(JSON.stringify({ events }));
       return 0;
     }
-    const exported = await begin(stores, after);
+    const exported = await begin(shop, after);
     if (to === undefined) {
       await exportToStream(exported, process.stdout, progress);
       return 0;
@@ -152,7 +148,7 @@ const main = async (): Promise<number> => {
     );
     return 0;
   } finally {
-    await stores.close();
+    await parts.close();
   }
 };
 

@@ -1,7 +1,7 @@
 /** `npm run check`: walks every stream of the store and says what is wrong with it. */
-import { systemClock } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openStores } from '../compose/stores.ts';
+import { openParts } from '../compose/parts.ts';
 import { checkStore } from './check/check-store.ts';
 import { print, readArguments, runCommand } from './cli/command-line.ts';
 import { createProgress } from './cli/progress.ts';
@@ -25,7 +25,7 @@ const main = async (): Promise<number> => {
     print(HELP);
     return 0;
   }
-  const stores = await openStores(readEnvironment(process.env), { lock: false });
+  const parts = await openParts(readEnvironment(process.env), system, { lock: false });
   try {
     const progress = createProgress({
       clock: systemClock,
@@ -33,17 +33,17 @@ const main = async (): Promise<number> => {
       write: (text) => void process.stderr.write(text),
     });
     const startedMs = systemClock.now().getTime();
-    const { first, ...report } = await checkStore(stores.store, progress);
+    const { first, ...report } = await checkStore(parts.store, progress);
     const seconds = (systemClock.now().getTime() - startedMs) / 1000;
     for (const { stream, revision, sentence } of first) print(`${stream}@${revision}: ${sentence}`);
     if (report.violations > first.length) print(`… and ${report.violations - first.length} more`);
     print(
-      `${report.streams.toLocaleString('en')} streams, ${report.events.toLocaleString('en')} events, ${report.violations.toLocaleString('en')} violations (${stores.where}, ${seconds.toFixed(1)} s)`,
+      `${report.streams.toLocaleString('en')} streams, ${report.events.toLocaleString('en')} events, ${report.violations.toLocaleString('en')} violations (${parts.where}, ${seconds.toFixed(1)} s)`,
     );
-    if (values.json) print(JSON.stringify({ ...report, seconds, where: stores.where }));
+    if (values.json) print(JSON.stringify({ ...report, seconds, where: parts.where }));
     return report.violations > 0 ? 1 : 0;
   } finally {
-    await stores.close();
+    await parts.close();
   }
 };
 

@@ -3,13 +3,11 @@ import { mkdtempSync, realpathSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { openScratch } from '../adapters/lmdb/scratch.ts';
-import { systemClock } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openStores } from '../compose/stores.ts';
-import { projectionsOf } from '../projections/index.ts';
-import { createExecutor } from '../runtime/execute.ts';
-import { catchUp } from '../runtime/rebuild.ts';
-import { decimalDistance } from '../runtime/store-log.ts';
+import { assemble } from '../compose/assemble.ts';
+import { openParts } from '../compose/parts.ts';
+import { catchUp } from '../runtime/view/rebuild.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 import { createProgress } from './cli/progress.ts';
 import { importHistory, type Summary } from './import/import-history.ts';
@@ -89,15 +87,10 @@ const main = async (): Promise<number> => {
     new Intl.NumberFormat('en', { style: 'currency', currency: environment.CURRENCY }).resolvedOptions()
       .maximumFractionDigits ?? 2;
 
-  const stores = await openStores(environment, { lock: false });
+  const parts = await openParts(environment, system, { lock: false });
   const scratch = openScratch(mkdtempSync(join(tmpdir(), 'orderfold-import-')));
   try {
-    const executor = createExecutor({
-      store: stores.store,
-      books: stores.books,
-      clock: systemClock,
-      cacheLines: ORDER_CACHE_LINES,
-    });
+    const { executor, projections, builds } = assemble(parts, environment, { cacheLines: ORDER_CACHE_LINES });
     const progress = createProgress({
       clock: systemClock,
       terminal: process.stderr.isTTY,
@@ -110,7 +103,7 @@ const main = async (): Promise<number> => {
       timezone: environment.SHOP_TIMEZONE,
       currency: environment.CURRENCY,
       decimals,
-      store: stores.store,
+      store: parts.store,
       executor,
       scratch,
       clock: systemClock,
@@ -119,26 +112,22 @@ const main = async (): Promise<number> => {
     print(summary(result, rejectFile));
     // Here nobody waits for an answer meanwhile; a server that starts on the folder then has its views at
     // once.
-    for (const projection of projectionsOf(environment.SHOP_TIMEZONE)) {
-      await catchUp(
-        { store: stores.store, reads: stores.reads, clock: systemClock, distance: decimalDistance(1) },
-        projection,
-        {
-          onProgress: ({ events, total, left }) =>
-            progress.report(
-              `building the view ${projection.name}`,
-              total === undefined || left === undefined ? events : total - left,
-              total,
-            ),
-        },
-      );
+    for (const projection of projections) {
+      await catchUp(builds, projection, {
+        onProgress: ({ events, total, left }) =>
+          progress.report(
+            `building the view ${projection.name}`,
+            total === undefined || left === undefined ? events : total - left,
+            total,
+          ),
+      });
       progress.end();
     }
-    if (values.json) print(JSON.stringify({ ...result, rejectFile, where: stores.where }));
+    if (values.json) print(JSON.stringify({ ...result, rejectFile, where: parts.where }));
     return 0;
   } finally {
     await scratch.close();
-    await stores.close();
+    await parts.close();
   }
 };
 

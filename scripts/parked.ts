@@ -2,12 +2,10 @@
  * Parked events from the command line: list, retry, discard. Works beside a running server, which notices
  * within a second.
  */
-import { systemClock } from '../adapters/system.ts';
-import { auditTrail } from '../compose/consumers.ts';
+import { system } from '../adapters/system.ts';
+import { assemble } from '../compose/assemble.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { createParked } from '../compose/operations.ts';
-import { openStores } from '../compose/stores.ts';
-import { createExecutor } from '../runtime/execute.ts';
+import { openParts } from '../compose/parts.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 
 const HELP = `npm run parked -- [list] [--consumer NAME] [--stream STREAM] [--type EVENT] [--json]
@@ -52,11 +50,9 @@ const main = async (): Promise<number> => {
     throw new WrongUse('discard needs an ID and --reason TEXT.');
 
   const environment = readEnvironment(process.env);
-  const { store, books, close } = await openStores(environment, { lock: false });
+  const parts = await openParts(environment, system, { lock: false });
   try {
-    const clock = systemClock;
-    const executor = createExecutor({ store, books, clock });
-    const parked = createParked({ books, clock, running: new Map(), audit: auditTrail(executor) });
+    const { parked } = assemble(parts, environment);
     if (action === 'retry') {
       const count =
         id === undefined ? await parked.retryMatching(filter, ACTOR) : Number(await parked.retry(id, ACTOR));
@@ -92,7 +88,7 @@ const main = async (): Promise<number> => {
     print(values.json ? JSON.stringify({ parked: count }) : `${count} parked.`);
     return 0;
   } finally {
-    await close();
+    await parts.close();
   }
 };
 

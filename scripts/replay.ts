@@ -1,7 +1,8 @@
 /** `npm run replay`: views built again from the log, consumers set back, an order told event by event. */
-import { systemClock } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openStores } from '../compose/stores.ts';
+import { assemble } from '../compose/assemble.ts';
+import { openParts } from '../compose/parts.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 import { createProgress } from './cli/progress.ts';
 import { replayConsumer } from './replay/consumer.ts';
@@ -77,14 +78,15 @@ const main = async (): Promise<number> => {
   if (view !== undefined) misplaced(['order'], '--consumer, or alone');
 
   const environment = readEnvironment(process.env);
-  const stores = await openStores(environment, { lock: false });
+  const parts = await openParts(environment, system, { lock: false });
   const progress = createProgress({
     clock: systemClock,
     terminal: process.stderr.isTTY,
     write: (text) => void process.stderr.write(text),
   });
   const given = {
-    stores,
+    parts,
+    shop: assemble(parts, environment),
     environment,
     progress,
     print,
@@ -97,7 +99,7 @@ const main = async (): Promise<number> => {
     return await tellOrder(given, { order: order ?? '', at: values.at, revision: values.revision });
   } finally {
     progress.end();
-    await stores.close();
+    await parts.close();
   }
 };
 

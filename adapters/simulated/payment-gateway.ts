@@ -9,18 +9,19 @@ import type {
   PaymentGateway,
   Refund,
   Void,
-} from '../../ports/payment-gateway.ts';
-import { OutsideError } from '../../ports/outside.ts';
+} from '../../ports/outside/payment-gateway.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../../ports/system.ts';
 import {
   derivedId,
-  openLedger,
+  paymentBooks,
   type Books,
   type Call,
   type Decided,
   type HeldAuthorization,
   type PaymentLedger,
 } from './payment-ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { unreliable, type Rates } from './unreliable.ts';
 
 /**
@@ -36,8 +37,8 @@ export const TOKENS = {
 
 export type SimulatedPaymentOptions = Rates &
   Readonly<{
-    /** Where the books are kept; several processes may share it. */
-    folder: string;
+    /** Where the books are kept; closed with the gateway. */
+    books: Ledger;
     clock: Clock;
     randomness: Randomness;
     /** Half of it passes before the provider acts, half before it answers. */
@@ -72,13 +73,10 @@ const checkAmount = (amountMinor: number): void => {
     });
 };
 
-/**
- * Opens (or creates) the books under `options.folder`. Every answer given is on disk before it is heard:
- * killing the process forgets none.
- */
-export const openSimulatedPaymentGateway = (options: SimulatedPaymentOptions): SimulatedPaymentGateway => {
+/** Every answer given is in the books before it is heard: killing the process forgets none that are on disk. */
+export const simulatedPaymentGateway = (options: SimulatedPaymentOptions): SimulatedPaymentGateway => {
   const { clock, randomness, latencyMs, declineRate, actionUrl } = options;
-  const { once, giveUp, ledger, close } = openLedger(options.folder, PROVIDER);
+  const { once, giveUp, ledger, close } = paymentBooks(options.books, PROVIDER);
   const luck = unreliable(PROVIDER, options, randomness);
 
   const pause = async (ms: number): Promise<void> => {

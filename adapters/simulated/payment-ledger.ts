@@ -1,13 +1,8 @@
-/**
- * The books of the simulated payment provider: on disk, shared by processes, each call decided and recorded
- * in one transaction.
- */
+/** The books of the simulated payment provider: each call is decided and recorded in one transaction. */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { open } from 'lmdb';
-import { OutsideError } from '../../ports/outside.ts';
-import { asOutage, pages } from './unreliable.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
+import { valuesOf, type Ledger } from './ledger.ts';
+import { asOutage } from './unreliable.ts';
 
 export type PaymentKind = 'authorize' | 'capture' | 'void' | 'refund';
 
@@ -94,22 +89,19 @@ const givenUp = (orderId: string): string => JSON.stringify(['authorize', orderI
 const otherCall = (key: string): OutsideError =>
   new OutsideError(`the key ${key} was used for another call`, { retriable: false, outcome: 'none' });
 
-/** Opens the books in an LMDB environment of their own under `folder`. */
-export const openLedger = (folder: string, provider: string) => {
-  const path = join(folder, 'payment-gateway');
-  mkdirSync(path, { recursive: true });
-  const root = open({ path, maxDbs: 8 });
-  const calls = root.openDB<Entry<unknown>, string>({ name: 'calls' });
-  const byOrder = root.openDB<string, [string, number, string]>({ name: 'calls-by-order' });
-  const authorizations = root.openDB<HeldAuthorization, string>({ name: 'authorizations' });
-  const captures = root.openDB<TakenCapture, string>({ name: 'captures' });
+/** The books in `kept`, which has them to itself. */
+export const paymentBooks = (kept: Ledger, provider: string) => {
+  const calls = kept.table<Entry<unknown>>('calls');
+  /** By [order, time in ms, key]. */
+  const byOrder = kept.table<string>('calls-by-order');
+  const authorizations = kept.table<HeldAuthorization>('authorizations');
+  const captures = kept.table<TakenCapture>('captures');
 
   const books: Books = {
     authorization: (id) => authorizations.get(id),
     capture: (id) => captures.get(id),
-    saveAuthorization: (authorization) =>
-      void authorizations.put(authorization.authorizationId, authorization),
-    saveCapture: (capture) => void captures.put(capture.captureId, capture),
+    saveAuthorization: (authorization) => authorizations.put(authorization.authorizationId, authorization),
+    saveCapture: (capture) => captures.put(capture.captureId, capture),
   };
 
   /**
@@ -122,7 +114,7 @@ export const openLedger = (folder: string, provider: string) => {
     decide: (books: Books) => Decided<R>,
   ): Promise<R> => {
     const fingerprint = JSON.stringify([call.kind, call.orderId, ...call.parameters]);
-    return root
+    return kept
       .transaction((): R | undefined => {
         const known = calls.get(call.key);
         const same =
@@ -131,12 +123,12 @@ export const openLedger = (folder: string, provider: string) => {
         if (known) return same ? (known.result as R) : undefined;
         const { result, record } = decide(books);
         const { key, kind, orderId } = call;
-        void calls.put(key, {
+        calls.put(key, {
           record: { key, kind, orderId, at: now.toISOString(), outcome: result.outcome, ...record },
           fingerprint,
           result,
         });
-        void byOrder.put([orderId, now.getTime(), key], key);
+        byOrder.put([orderId, now.getTime(), key], key);
         return result;
       })
       .catch(asOutage(provider))
@@ -156,7 +148,7 @@ export const openLedger = (folder: string, provider: string) => {
     now: Date,
     later: Readonly<{ outcome: string }>,
   ): Promise<HeldAuthorization | undefined> =>
-    root
+    kept
       .transaction((): HeldAuthorization | 'none' | 'other' => {
         const known = calls.get(key);
         if (!known) {
@@ -168,7 +160,7 @@ export const openLedger = (folder: string, provider: string) => {
             at: now.toISOString(),
             ...nothing,
           };
-          void calls.put(key, { record, fingerprint: givenUp(orderId), result: later });
+          calls.put(key, { record, fingerprint: givenUp(orderId), result: later });
           return 'none';
         }
         if (known.record.kind !== 'authorize' || known.record.orderId !== orderId) return 'other';
@@ -186,12 +178,13 @@ export const openLedger = (folder: string, provider: string) => {
   const ledger: PaymentLedger = {
     find: (key) => calls.get(key)?.record,
     ofOrder: (orderId) =>
-      [...byOrder.getRange({ start: [orderId, 0, ''], end: [orderId, Number.MAX_SAFE_INTEGER, ''] })]
+      byOrder
+        .range({ prefix: [orderId] })
         .map(({ value }) => calls.get(value)?.record)
         .filter((record): record is PaymentRecord => record?.acted === true),
     async *acts() {
-      for await (const { record } of pages(calls)) if (record.acted) yield record;
+      for await (const { record } of valuesOf(calls)) if (record.acted) yield record;
     },
   };
-  return { once, giveUp, ledger, close: () => root.close() };
+  return { once, giveUp, ledger, close: () => kept.close() };
 };

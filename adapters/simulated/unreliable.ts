@@ -1,6 +1,5 @@
-/** What the simulated providers share: failing at a set rate, and reading their ledgers. */
-import type { Database, Key } from 'lmdb';
-import { OutsideError } from '../../ports/outside.ts';
+/** What the simulated providers share: failing at a set rate, and what a ledger's failure is to a caller. */
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Randomness } from '../../ports/system.ts';
 
 /**
@@ -8,8 +7,6 @@ import type { Randomness } from '../../ports/system.ts';
  * acting.
  */
 export type Rates = Readonly<{ failureRate: number; unknownRate: number }>;
-
-const PAGE = 1_000;
 
 /**
  * Runs `act` or throws a retriable OutsideError, as the rates have it. What `act` did stands, whatever the
@@ -51,21 +48,3 @@ export const asOutage =
       cause: error,
     });
   };
-
-/**
- * All values in the order of their keys, page by page: a read transaction held open for the whole way keeps
- * an LMDB file growing.
- */
-export async function* pages<V, K extends Key>(db: Database<V, K>): AsyncGenerator<V> {
-  let after: K | undefined;
-  for (;;) {
-    const page = [
-      ...db.getRange(
-        after === undefined ? { limit: PAGE } : { start: after, exclusiveStart: true, limit: PAGE },
-      ),
-    ];
-    for (const { value } of page) yield value;
-    if (page.length < PAGE) return;
-    after = page.at(-1)?.key;
-  }
-}

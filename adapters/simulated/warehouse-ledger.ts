@@ -1,12 +1,7 @@
-/**
- * The books of the simulated warehouse: what it was asked, what it did, and what it has yet to do and tell,
- * on disk.
- */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { open } from 'lmdb';
-import type { ParcelLine } from '../../ports/warehouse.ts';
-import { asOutage, pages } from './unreliable.ts';
+/** The books of the simulated warehouse: what it was asked, what it did, and what it has yet to do and tell. */
+import type { ParcelLine } from '../../ports/outside/warehouse.ts';
+import { valuesOf, type Ledger } from './ledger.ts';
+import { asOutage } from './unreliable.ts';
 
 /**
  * Times are ISO 8601. A cancellation of a shipment that was never asked for leaves a record without lines or
@@ -62,44 +57,38 @@ export type WarehouseBooks = Readonly<{
   remove(due: Due): void;
 }>;
 
-/** Opens the books in an LMDB environment of their own under `folder`. */
-export const openWarehouseLedger = (folder: string, provider: string) => {
-  const path = join(folder, 'warehouse');
-  mkdirSync(path, { recursive: true });
-  const root = open({ path, maxDbs: 8 });
-  const shipments = root.openDB<ShipmentRecord, string>({ name: 'shipments' });
-  const returns = root.openDB<ReturnRecord, string>({ name: 'returns' });
+/** The books in `kept`, which has them to itself. */
+export const warehouseBooks = (kept: Ledger, provider: string) => {
+  const shipments = kept.table<ShipmentRecord>('shipments');
+  const returns = kept.table<ReturnRecord>('returns');
   /** By time, so that one loop can wait for all of them. */
-  const dues = root.openDB<Due, [number, string]>({ name: 'due' });
+  const dues = kept.table<Due>('due');
 
   const books: WarehouseBooks = {
     shipment: (id) => shipments.get(id),
     return: (id) => returns.get(id),
-    saveShipment: (shipment) => void shipments.put(shipment.shipmentId, shipment),
-    saveReturn: (record) => void returns.put(record.returnId, record),
-    isDue: ({ dueMs, newsId }) => dues.doesExist([dueMs, newsId]),
-    add: (due) => void dues.put([due.dueMs, due.newsId], due),
-    remove: ({ dueMs, newsId }) => void dues.remove([dueMs, newsId]),
+    saveShipment: (shipment) => shipments.put(shipment.shipmentId, shipment),
+    saveReturn: (record) => returns.put(record.returnId, record),
+    isDue: ({ dueMs, newsId }) => dues.get([dueMs, newsId]) !== undefined,
+    add: (due) => dues.put([due.dueMs, due.newsId], due),
+    remove: ({ dueMs, newsId }) => dues.remove([dueMs, newsId]),
   };
 
   const ledger: WarehouseLedger = {
     shipment: (id) => shipments.get(id),
     return: (id) => returns.get(id),
-    shipments: () => pages(shipments),
-    returns: () => pages(returns),
-    pending: () => (dues.getStats() as { entryCount: number }).entryCount,
+    shipments: () => valuesOf(shipments),
+    returns: () => valuesOf(returns),
+    pending: () => dues.count(),
   };
 
   return {
     ledger,
     /** Reads and writes as one: nothing of another process comes between. Resolves when committed. */
     change: <T>(act: (books: WarehouseBooks) => T): Promise<T> =>
-      root.transaction(() => act(books)).catch(asOutage(provider)),
+      kept.transaction(() => act(books)).catch(asOutage(provider)),
     /** The first `limit` things to do, the earliest first. */
-    first(limit: number): readonly Due[] {
-      dues.resetReadTxn();
-      return [...dues.getRange({ limit })].map(({ value }) => value);
-    },
-    close: (): Promise<void> => root.close(),
+    first: (limit: number): readonly Due[] => dues.range({ limit }).map(({ value }) => value),
+    close: (): Promise<void> => kept.close(),
   };
 };

@@ -2,23 +2,17 @@
  * A warehouse that packs, sends and takes back by itself after a set time, and tells of it until it is heard.
  */
 import { createHash } from 'node:crypto';
-import { OutsideError } from '../../ports/outside.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
-import type { ParcelLine, Warehouse, WarehouseNews } from '../../ports/warehouse.ts';
+import type { Listening } from '../../ports/consumer.ts';
+import type { ParcelLine, Report, Warehouse, WarehouseNews } from '../../ports/outside/warehouse.ts';
+import type { Ledger } from './ledger.ts';
 import { unreliable } from './unreliable.ts';
-import {
-  openWarehouseLedger,
-  type Due,
-  type WarehouseBooks,
-  type WarehouseLedger,
-} from './warehouse-ledger.ts';
-
-/** Takes one piece of news; when it throws, the same news comes again later. */
-export type Report = (news: WarehouseNews) => Promise<void>;
+import { warehouseBooks, type Due, type WarehouseBooks, type WarehouseLedger } from './warehouse-ledger.ts';
 
 export type SimulatedWarehouseOptions = Readonly<{
-  /** Where the books are kept. */
-  folder: string;
+  /** Where the books are kept; closed with the warehouse. */
+  books: Ledger;
   clock: Clock;
   randomness: Randomness;
   /** From request to dispatch, from dispatch to delivery, and from announcement to arrival of a return. */
@@ -27,19 +21,14 @@ export type SimulatedWarehouseOptions = Readonly<{
   failureRate: number;
   unknownRate?: number;
   log: Log;
-  /** Can be set later by `setReport`, before `start`. */
-  report?: Report;
 }>;
 
 export type SimulatedWarehouse = Warehouse &
   Readonly<{
     ledger: WarehouseLedger;
-    setReport(report: Report): void;
-    /** Goes on with what is on disk. Until then calls are taken but nothing happens. */
-    start(): void;
-    /** Resolves when no report is running any more. What is left waits for the next `start`. */
-    stop(): Promise<void>;
-    /** Stops and closes the books. */
+    /** Goes on with what is on disk. While nobody listens, calls are taken but nothing happens. */
+    listen(report: Report): Listening;
+    /** Stops telling and closes the books. */
     close(): Promise<void>;
   }>;
 
@@ -103,19 +92,18 @@ const carryOut = (books: WarehouseBooks, due: Due, at: string): WarehouseNews | 
 };
 
 /**
- * Opens (or creates) the books under `options.folder`. They hold no address: personal data is the real
+ * The books hold no address: personal data is the real
  * warehouse's to keep. A request without lines or without an address is refused. Calls throw OutsideError: by
  * the rates, and for an id that comes again with other lines.
  */
-export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): SimulatedWarehouse => {
+export const simulatedWarehouse = (options: SimulatedWarehouseOptions): SimulatedWarehouse => {
   const { clock, randomness, latencyMs, log } = options;
-  const { ledger, change, first, close } = openWarehouseLedger(options.folder, PROVIDER);
+  const { ledger, change, first, close } = warehouseBooks(options.books, PROVIDER);
   const luck = unreliable(
     PROVIDER,
     { failureRate: options.failureRate, unknownRate: options.unknownRate ?? 0 },
     randomness,
   );
-  let report = options.report;
   let running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
   let sleep: { readonly untilMs: number; readonly wake: AbortController } | undefined;
   const telling = new Map<string, Promise<void>>();
@@ -211,16 +199,12 @@ export const openSimulatedWarehouse = (options: SimulatedWarehouseOptions): Simu
 
   return {
     ledger,
-    setReport(to) {
-      report = to;
-    },
-    start() {
-      if (running) return;
-      if (!report) throw new Error('the simulated warehouse has nobody to report to');
+    listen(report) {
+      if (running) throw new Error('the simulated warehouse tells one listener at a time');
       const stopping = new AbortController();
       running = { stop: stopping, done: follow(report, stopping.signal) };
+      return { stop };
     },
-    stop,
     async close() {
       await stop();
       await close();

@@ -1,8 +1,8 @@
 /** Who did what and when: searched in the view, and the whole store as lines to verify elsewhere. */
 import { z } from 'zod';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
-import { exportEvents, searchAudit, type ExportChunk } from '../../runtime/audit.ts';
-import { hashOf } from '../../runtime/chain.ts';
+import { exportEvents, searchAudit, type ExportChunk } from '../../shop/audit.ts';
+import { hashOf } from '../../runtime/command/chain.ts';
 import { BadCursor } from '../cursor.ts';
 import { route, type Route } from '../route.ts';
 import { AuditEvent } from '../schemas/audit.ts';

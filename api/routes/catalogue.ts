@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { productStream } from '../../domain/product/product.ts';
-import { products } from '../../runtime/aggregates.ts';
-import { derivedUuid } from '../../runtime/identity.ts';
+import { productStream, products } from '../../domain/product/product.ts';
+import { derivedUuid } from '../../runtime/command/identity.ts';
 import { searchCatalogue } from '../catalogue-search.ts';
 import { problem } from '../problems.ts';
 import { openRoute, route } from '../route.ts';

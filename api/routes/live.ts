@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Position } from '../../domain/kernel.ts';
-import type { LiveItem, Seat } from '../../runtime/live.ts';
+import type { LiveItem, Seat } from '../../shop/live.ts';
 import { documentOf, findOrder, isOrderId, noSuchOrder, summaryOf } from '../order-documents.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';

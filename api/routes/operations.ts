@@ -1,9 +1,9 @@
 /** What operators watch and mend. */
 import { z } from 'zod';
 import type { Actor } from '../../domain/kernel.ts';
-import { BuildRefused } from '../../runtime/rebuild.ts';
+import { BuildRefused } from '../../runtime/view/rebuild.ts';
 import type { Principal } from '../auth.ts';
-import type { Operations } from '../deps.ts';
+import type { Operations } from '../../shop/operations.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { route, type Route } from '../route.ts';

@@ -1,12 +1,12 @@
 /** What can be asked of an order that is placed: one declaration each, one way to carry them out. */
 import { z } from 'zod';
-import type { Message, Refusal } from '../../domain/kernel.ts';
+import type { Message, Refusal, Aggregate } from '../../domain/kernel.ts';
 import type { OrderCommand, OrderRefusal } from '../../domain/order/commands.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { OrderState } from '../../domain/order/state.ts';
 import { statusOf } from '../../domain/order/status.ts';
-import { orders, type Aggregate } from '../../runtime/aggregates.ts';
-import { derivedUuid } from '../../runtime/identity.ts';
+import { orders } from '../../domain/order/order.ts';
+import { derivedUuid } from '../../runtime/command/identity.ts';
 import type { TokenRole } from '../auth.ts';
 import type { ApiDeps } from '../deps.ts';
 import { etagOf, findOrder } from '../order-documents.ts';

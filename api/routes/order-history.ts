@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Sealed, type EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { Vault } from '../../ports/vault.ts';
-import { hashOf } from '../../runtime/chain.ts';
+import { hashOf } from '../../runtime/command/chain.ts';
 import type { Principal } from '../auth.ts';
 import { BadCursor } from '../cursor.ts';
 import { findOrder } from '../order-documents.ts';

@@ -4,7 +4,7 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
 import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, isPlaced } from '../../domain/order/state.ts';
-import { ViewUnavailable } from '../../runtime/views.ts';
+import { ViewUnavailable } from '../../runtime/view/read.ts';
 import type { ApiDeps } from '../deps.ts';
 import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
 import { problem } from '../problems.ts';

@@ -1,8 +1,13 @@
 import { z } from 'zod';
-import { productStream, Sku } from '../../domain/product/product.ts';
-import { available, stockStream, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
-import { products, stocks } from '../../runtime/aggregates.ts';
-import { derivedUuid } from '../../runtime/identity.ts';
+import { productStream, Sku, products } from '../../domain/product/product.ts';
+import {
+  available,
+  stockStream,
+  stocks,
+  type StockCommand,
+  type StockState,
+} from '../../domain/stock/stock.ts';
+import { derivedUuid } from '../../runtime/command/identity.ts';
 import { BadCursor, findPage } from '../cursor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { problem, refused } from '../problems.ts';

@@ -1,8 +1,8 @@
 /** News from warehouse and payment provider, believed because they are signed. */
 import type { z } from 'zod';
 import type { OrderRefusal } from '../../domain/order/commands.ts';
-import type { Executed } from '../../runtime/execute.ts';
-import { recordPaymentNews, recordWarehouseNews } from '../../runtime/news.ts';
+import type { Executed } from '../../runtime/command/execute.ts';
+import { recordPaymentNews, recordWarehouseNews } from '../../shop/news.ts';
 import { invalidRequest, problem, refused } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { openRoute, type OpenRequest } from '../route.ts';

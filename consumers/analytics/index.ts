@@ -1,7 +1,7 @@
 /** Sends what happened to orders to the figures' sink: flat facts without personal data. */
 import { orderEvent, type OrderEvent } from '../../domain/order/events.ts';
 import { statusOf } from '../../domain/order/status.ts';
-import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
+import type { ShopConsumer } from '../../shop/consumer-deps.ts';
 
 type Facts = Readonly<Record<string, string | number>>;
 
@@ -48,7 +48,7 @@ const factsOf = (event: OrderEvent): Facts => {
   }
 };
 
-export const analytics = ({ orders, sink, onFailure }: ConsumerDeps): Consumer => ({
+export const analytics: ShopConsumer = {
   name: 'analytics',
   handles: {
     categories: ['order'],
@@ -80,18 +80,20 @@ export const analytics = ({ orders, sink, onFailure }: ConsumerDeps): Consumer =
   from: 'beginning',
   concurrency: 32,
   breaker: true,
-  onFailure,
-  async handle(stored) {
-    const event = orderEvent(stored);
-    const orderId = stored.stream.slice('order-'.length);
-    const state = await orders.load(orderId);
-    await sink.write({
-      factId: stored.id,
-      at: stored.meta.at,
-      type: event.type,
-      orderId,
-      status: statusOf(state),
-      ...factsOf(event),
-    });
-  },
-});
+  make: ({ orders, sink, onFailure }) => ({
+    onFailure,
+    async handle(stored) {
+      const event = orderEvent(stored);
+      const orderId = stored.stream.slice('order-'.length);
+      const state = await orders.load(orderId);
+      await sink.write({
+        factId: stored.id,
+        at: stored.meta.at,
+        type: event.type,
+        orderId,
+        status: statusOf(state),
+        ...factsOf(event),
+      });
+    },
+  }),
+};

@@ -2,7 +2,7 @@
 import { orderEvent, type OrderEvent, type OrderEventType } from '../../domain/order/events.ts';
 import { orderNumber } from '../../domain/order/number.ts';
 import type { OrderState } from '../../domain/order/state.ts';
-import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
+import { insist, type ShopConsumer } from '../../shop/consumer-deps.ts';
 import { ERASED } from '../../ports/vault.ts';
 
 type Text = Readonly<{ subject: string; text: string }>;
@@ -75,37 +75,41 @@ const mails: Writers = {
   }),
 };
 
-export const notification = ({ orders, mailer, vault, onFailure }: ConsumerDeps): Consumer => ({
+export const notification: ShopConsumer = {
   name: 'notification',
-  handles: { categories: ['order'], types: Object.keys(mails) },
+  handles: { categories: ['order'], types: Object.keys(mails) as OrderEventType[] },
   sideEffects: true,
   from: 'beginning',
   concurrency: 32,
   breaker: true,
-  onFailure,
-  async handle(stored) {
-    const event = orderEvent(stored);
-    const state = await orders.load(stored.stream.slice('order-'.length));
-    const notificationId = `${event.type}-${stored.id}`;
-    if (state.notified.includes(notificationId) || !state.contact) return;
-    const contact = await vault.open(state.contact);
-    if (contact === ERASED) return;
-    const { name, email } = contact as { name: string; email: string };
-    const write = mails[event.type] as ((data: unknown, state: OrderState) => Text) | undefined;
-    if (!write) return;
-    const { subject, text } = write(event.data, state);
-    const messageId = `${stored.id}@orderfold`;
-    const number = orderNumber(state.orderId);
-    await mailer.send({
-      messageId,
-      to: email,
-      subject: `${subject} (${number})`,
-      text: `Hello ${name},\n\n${text}\n\nOrder ${number}\n`,
-    });
-    await orders.command(
-      state.orderId,
-      { type: 'RecordNotification', data: { notificationId, kind: event.type, messageId } },
-      { event: stored, step: 'notified' },
-    );
-  },
-});
+  make: ({ orders, mailer, vault, onFailure }) => ({
+    onFailure,
+    async handle(stored) {
+      const event = orderEvent(stored);
+      const state = await orders.load(stored.stream.slice('order-'.length));
+      const notificationId = `${event.type}-${stored.id}`;
+      if (state.notified.includes(notificationId) || !state.contact) return;
+      const contact = await vault.open(state.contact);
+      if (contact === ERASED) return;
+      const { name, email } = contact as { name: string; email: string };
+      const write = mails[event.type] as ((data: unknown, state: OrderState) => Text) | undefined;
+      if (!write) return;
+      const { subject, text } = write(event.data, state);
+      const messageId = `${stored.id}@orderfold`;
+      const number = orderNumber(state.orderId);
+      await mailer.send({
+        messageId,
+        to: email,
+        subject: `${subject} (${number})`,
+        text: `Hello ${name},\n\n${text}\n\nOrder ${number}\n`,
+      });
+      insist(
+        await orders.command(
+          state.orderId,
+          { type: 'RecordNotification', data: { notificationId, kind: event.type, messageId } },
+          { event: stored, step: 'notified' },
+        ),
+      );
+    },
+  }),
+};

@@ -3,7 +3,14 @@
  * back. One stream a month.
  */
 import { z } from 'zod';
-import { accept, upcast, type Decider, type EventEnvelope, type EventSchema } from '../kernel.ts';
+import {
+  accept,
+  upcast,
+  type Aggregate,
+  type Decider,
+  type EventEnvelope,
+  type EventSchema,
+} from '../kernel.ts';
 
 const Text = z.string().min(1);
 const parked = z.strictObject({
@@ -64,4 +71,14 @@ export const operations: Decider<OperationsEvent, OperationsEvent, OperationsSta
   }),
   decide: ({ meta, ...event }, { recent }) =>
     recent.some(([id]) => id === meta.commandId) ? accept() : accept(event),
+};
+
+/** What operators did, streams `operations-<month>`. */
+export const operationsLog: Aggregate<OperationsEvent, OperationsEvent, OperationsState, never> = {
+  category: 'operations',
+  events: OPERATIONS_EVENTS,
+  decider: operations,
+  ledTo: (state, commandId) => state.recent.find(([id]) => id === commandId)?.[1],
+  weight: (state) => 1 + Math.ceil(state.recent.length / 4),
+  shape: 'operations-1',
 };

@@ -1,7 +1,6 @@
 /** What can be asked of an order, and what the outside reports to it. */
-import type { Refusal } from '../kernel.ts';
+import type { Refusal, Sealed } from '../kernel.ts';
 import type { LineQuantity, OrderEventData } from './events.ts';
-import type { Sealed } from '../kernel.ts';
 
 type Commands = {
   PlaceOrder: OrderEventData['OrderPlaced'];

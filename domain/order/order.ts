@@ -1,8 +1,8 @@
 /** One order: what it decides when it is asked for something or told of something. */
-import { accept, refuse, type Decider, type Stamped } from '../kernel.ts';
+import { accept, refuse, type Aggregate, type Decider, type Stamped } from '../kernel.ts';
 import type { OrderCommand, OrderRefusal } from './commands.ts';
 import { event, nextShipment, refunds, within, type OrderDecision } from './decision.ts';
-import type { OrderEvent, OrderEventData } from './events.ts';
+import { ORDER_EVENTS, type OrderEvent, type OrderEventData } from './events.ts';
 import * as facts from './facts.ts';
 import { evolve } from './evolve.ts';
 import {
@@ -230,4 +230,13 @@ export const order: Decider<OrderCommand, OrderEvent, OrderState, OrderRefusal> 
   initial: initialOrder,
   evolve,
   decide,
+};
+
+/** Orders, streams `order-<uuid>`. */
+export const orders: Aggregate<OrderCommand, OrderEvent, OrderState, OrderRefusal> = {
+  category: 'order',
+  events: ORDER_EVENTS,
+  decider: order,
+  ledTo: (state, commandId) => state.commands[commandId],
+  weight: (state) => 2 + state.lines.length,
 };

@@ -4,6 +4,7 @@ import {
   accept,
   refuse,
   upcast,
+  type Aggregate,
   type Decider,
   type EventEnvelope,
   type EventSchema,
@@ -86,4 +87,13 @@ export const product: Decider<ProductCommand, ProductEvent, ProductState, Produc
         : [{ type: 'ProductPriced', data: { priceMinor, currency } }];
     return accept(...renamed, ...priced);
   },
+};
+
+/** The catalogue, streams `product-<sku>`. */
+export const products: Aggregate<ProductCommand, ProductEvent, ProductState, ProductRefusal> = {
+  category: 'product',
+  events: PRODUCT_EVENTS,
+  decider: product,
+  ledTo: (state, commandId) => state.commands[commandId],
+  weight: () => 1,
 };

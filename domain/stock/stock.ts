@@ -4,6 +4,7 @@ import {
   accept,
   refuse,
   upcast,
+  type Aggregate,
   type Decider,
   type EventEnvelope,
   type EventSchema,
@@ -81,8 +82,6 @@ export type StockState = Readonly<{
 
 const BUCKETS = 64;
 const RECENT_COMMANDS = 1_000;
-/** Names the shape of the state in snapshots: change it with the shape. */
-export const STOCK_SHAPE = 'stock-1';
 
 export const initialStock: StockState = {
   revision: -1,
@@ -294,6 +293,16 @@ export const stock: Decider<StockCommand, StockEvent, StockState, StockRefusal> 
   initial: initialStock,
   evolve,
   decide,
+};
+
+/** Stock, streams `stock-<sku>`. */
+export const stocks: Aggregate<StockCommand, StockEvent, StockState, StockRefusal> = {
+  category: 'stock',
+  events: STOCK_EVENTS,
+  decider: stock,
+  ledTo: (state, commandId) => state.recent.find(([id]) => id === commandId)?.[1],
+  weight: (state) => 10 + Math.ceil(state.recent.length / 4),
+  shape: 'stock-1',
 };
 
 /** A sentence for each rule that `state` breaks. */

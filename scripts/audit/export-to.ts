@@ -3,7 +3,7 @@ import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Position } from '../../domain/kernel.ts';
-import type { Export } from '../../runtime/audit.ts';
+import type { Export } from '../../shop/audit.ts';
 import { WrongUse } from '../cli/command-line.ts';
 import type { Progress } from '../cli/progress.ts';
 

@@ -5,19 +5,21 @@
 import {
   categoryOf,
   keyOf,
+  upcast,
+  type Aggregate,
   type EventEnvelope,
   type EventSchema,
   type Message,
   type Position,
 } from '../../domain/kernel.ts';
-import { OPERATIONS_EVENTS } from '../../domain/operations/operations.ts';
+import { OPERATIONS_EVENTS, operationsLog } from '../../domain/operations/operations.ts';
 import { ORDER_EVENTS, orderStream } from '../../domain/order/events.ts';
 import { brokenOrderRules } from '../../domain/order/rules.ts';
-import { PRODUCT_EVENTS } from '../../domain/product/product.ts';
-import { brokenStockRules, STOCK_EVENTS } from '../../domain/stock/stock.ts';
+import { PRODUCT_EVENTS, products } from '../../domain/product/product.ts';
+import { brokenStockRules, STOCK_EVENTS, stocks } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import { operationsLog, orders, products, stocks } from '../../runtime/aggregates.ts';
-import { hashOf, NO_HASH } from '../../runtime/chain.ts';
+import { orders } from '../../domain/order/order.ts';
+import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
 
 export type Violation = Readonly<{ stream: string; revision: number; sentence: string }>;
 /** `events`: read, up to the position that was asked for. */
@@ -30,12 +32,11 @@ type Kind = Readonly<{ schemas: Readonly<Record<string, EventSchema>>; fold(stre
 /** The stock's rules look at every reservation, so they are checked this often and at the end. */
 const STOCK_RULES_EVERY = 100;
 
-const folding = <S, E extends Message>(aggregate: {
-  decider: { initial: S; evolve(state: S, event: EventEnvelope<E>): S };
-  read(event: EventEnvelope): EventEnvelope<E>;
-}): ((event: EventEnvelope) => S) => {
+const folding = <C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(
+  aggregate: Aggregate<C, E, S, R>,
+): ((event: EventEnvelope) => S) => {
   let state = aggregate.decider.initial;
-  return (event) => (state = aggregate.decider.evolve(state, aggregate.read(event)));
+  return (event) => (state = aggregate.decider.evolve(state, upcast(aggregate.events, event)));
 };
 
 const KINDS: Readonly<Record<string, Kind>> = {

@@ -1,10 +1,9 @@
 /** Catalogue and stock as the history implies them: gathered row by row, written at the end. */
 import type { Scratch, ScratchChange } from '../../adapters/lmdb/scratch.ts';
-import { productStream } from '../../domain/product/product.ts';
-import { stockStream, type StockCommand } from '../../domain/stock/stock.ts';
+import { productStream, products } from '../../domain/product/product.ts';
+import { stockStream, stocks, type StockCommand } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import { products, stocks } from '../../runtime/aggregates.ts';
-import type { Context, Executor } from '../../runtime/execute.ts';
+import type { Context, Executor } from '../../runtime/command/execute.ts';
 import { importContext } from './order-history.ts';
 import type { Taken } from './row-rules.ts';
 

@@ -1,13 +1,9 @@
 /** A consumer handed again what it has handled before. */
 import { positionAt, numberOf } from '../../adapters/stored-event.ts';
-import { jsonLog, systemClock, systemRandomness } from '../../adapters/system.ts';
-import { recordOperation } from '../../compose/consumers.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { consumers } from '../../consumers/index.ts';
 import type { Position } from '../../domain/kernel.ts';
-import type { ConsumerDeps } from '../../ports/consumer.ts';
-import { createExecutor } from '../../runtime/execute.ts';
-import { replayToConsumer } from '../../runtime/replay.ts';
-import { storeLog } from '../../runtime/store-log.ts';
+import { replayToConsumer } from '../../runtime/deliver/replay.ts';
 import { WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
 import { timeOf } from './order.ts';
@@ -21,10 +17,7 @@ export type ConsumerOptions = Readonly<{
   'with-side-effects'?: boolean | undefined;
 }>;
 
-/** What a consumer declares of itself is there before it is handed anything. */
-const declared = consumers.map((make) => make({} as ConsumerDeps));
-
-const before = async ({ stores: { store } }: Given, from: string): Promise<Position | undefined> => {
+const before = async ({ parts: { store } }: Given, from: string): Promise<Position | undefined> => {
   if (from === 'beginning') return undefined;
   if (/^\d{16}$/.test(from))
     return numberOf(from as Position) <= 1 ? undefined : positionAt(numberOf(from as Position) - 1);
@@ -33,23 +26,23 @@ const before = async ({ stores: { store } }: Given, from: string): Promise<Posit
 
 export const replayConsumer = async (given: Given, options: ConsumerOptions): Promise<number> => {
   const {
-    stores: { store, books, folder, where },
+    parts: { store, books, isServed, where },
+    shop,
     progress,
     print,
     json,
     why,
   } = given;
-  const consumer = declared.find(({ name }) => name === options.consumer);
+  const consumer = consumers.find(({ name }) => name === options.consumer);
   if (!consumer)
     throw new WrongUse(
-      `No consumer is called ${options.consumer}; there are ${declared.map(({ name }) => name).join(', ')}.`,
+      `No consumer is called ${options.consumer}; there are ${consumers.map(({ name }) => name).join(', ')}.`,
     );
   if (options.from === undefined)
     throw new WrongUse('--consumer needs --from TIME, --from POSITION or --from beginning.');
   const after = await before(given, options.from);
-  const eventLog = storeLog({ store, books, clock: systemClock, log: jsonLog('warn') });
   const replayed = await replayToConsumer(
-    { store, books, eventLog, clock: systemClock },
+    { store, books, eventLog: shop.eventLog, clock: systemClock },
     {
       consumer,
       after,
@@ -71,7 +64,6 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
   for (const [type, events] of Object.entries(plan.byType).sort(([, a], [, b]) => b - a))
     print(`  ${count(events).padStart(10)}  ${type}`);
   if (done) {
-    const executor = createExecutor({ store, books, clock: systemClock });
     const filter = {
       ...(options.order === undefined ? {} : { order: options.order }),
       ...(options.type === undefined ? {} : { type: options.type.join(',') }),
@@ -83,9 +75,9 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
             type: 'EventsReplayed' as const,
             data: { consumer: consumer.name, after: after ?? '', events: plan.events, filter, why },
           };
-    await recordOperation(executor, systemClock)(event, ACTOR, systemRandomness.uuid());
+    await shop.record(event, ACTOR, systemRandomness.uuid());
     print(
-      (await folder.isServed())
+      (await isServed())
         ? 'The running server takes them up within seconds; GET /ops/consumers shows its lag.'
         : 'It takes them up when a server starts.',
     );

@@ -1,10 +1,12 @@
 import type { Environment } from '../../compose/environment.ts';
-import type { Stores } from '../../compose/stores.ts';
+import type { Shop } from '../../compose/assemble.ts';
+import type { Parts } from '../../compose/parts.ts';
 import type { Progress } from '../cli/progress.ts';
 
 /** What each kind of replay works with. `why`: for the audit trail. */
 export type Given = Readonly<{
-  stores: Stores;
+  parts: Parts;
+  shop: Shop;
   environment: Environment;
   progress: Progress;
   print(line: string): void;

@@ -4,7 +4,7 @@ import { orderNumber } from '../../domain/order/number.ts';
 import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, isPlaced } from '../../domain/order/state.ts';
 import { statusOf, stepsOf } from '../../domain/order/status.ts';
-import { jsonDifferences } from '../../runtime/json-difference.ts';
+import { jsonDifferences } from '../../runtime/view/json-difference.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';
 import type { Given } from './given.ts';
 
@@ -24,7 +24,7 @@ export const timeOf = (option: string, text: string): string => {
 };
 
 export const tellOrder = async (
-  { stores: { store }, print, json }: Given,
+  { parts: { store }, print, json }: Given,
   options: Readonly<{ order: string; at?: string | undefined; revision?: string | undefined }>,
 ): Promise<number> => {
   const { order: orderId } = options;

@@ -1,22 +1,17 @@
 /** A view built beside the live one, compared, switched to, gone back from. */
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import { recordOperation } from '../../compose/consumers.ts';
 import type { OperationsEvent } from '../../domain/operations/operations.ts';
 import type { View } from '../../ports/read-store.ts';
-import { projectionsOf } from '../../projections/index.ts';
-import { compareViews, type ViewComparison } from '../../runtime/compare-views.ts';
-import { createExecutor } from '../../runtime/execute.ts';
-import { createPacer } from '../../runtime/pacer.ts';
+import { compareViews, type ViewComparison } from '../../runtime/view/compare.ts';
+import { createPacer } from '../../runtime/view/pacer.ts';
 import {
   activateBuild,
   catchUp,
   fill,
   nextBuild,
   rollBack,
-  type BuildDeps,
   type BuildProgress,
-} from '../../runtime/rebuild.ts';
-import { decimalDistance } from '../../runtime/store-log.ts';
+} from '../../runtime/view/rebuild.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
 
@@ -32,8 +27,8 @@ export type ViewOptions = Readonly<{
 
 const count = (value: number): string => value.toLocaleString('en');
 
-const shareOf = async ({ stores, environment }: Given, share: string | undefined): Promise<number> => {
-  if (share === undefined) return (await stores.folder.isServed()) ? environment.REBUILD_SHARE : 1;
+const shareOf = async ({ parts, environment }: Given, share: string | undefined): Promise<number> => {
+  if (share === undefined) return (await parts.isServed()) ? environment.REBUILD_SHARE : 1;
   const number = Number(share);
   if (!(number > 0 && number <= 1))
     throw new WrongUse(`--share must be more than 0 and at most 1, not ${JSON.stringify(share)}.`);
@@ -57,9 +52,9 @@ const tellDifferences = (
 
 /** Exit status 1 when a comparison found differences. Throws BuildRefused, BuildTaken, ProjectionFailed. */
 export const replayView = async (given: Given, options: ViewOptions): Promise<number> => {
-  const { stores, environment, progress, print, json, why } = given;
-  const { store, books, reads } = stores;
-  const projections = projectionsOf(environment.SHOP_TIMEZONE);
+  const { parts, shop, progress, print, json, why } = given;
+  const { projections, builds: deps } = shop;
+  const { reads } = deps;
   const projection = projections.find(({ name }) => name === options.view);
   if (!projection)
     throw new WrongUse(
@@ -73,11 +68,9 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
   if (options.rollback && (options.compare || options.activate || options.restart))
     throw new WrongUse('--rollback goes alone.');
 
-  const executor = createExecutor({ store, books, clock: systemClock });
   const record = (event: OperationsEvent): Promise<void> =>
-    recordOperation(executor, systemClock)(event, ACTOR, systemRandomness.uuid());
+    shop.record(event, ACTOR, systemRandomness.uuid());
   const pacer = createPacer(systemClock, await shareOf(given, options.share));
-  const deps: BuildDeps = { store, reads, clock: systemClock, distance: decimalDistance(1) };
   const startedMs = systemClock.now().getTime();
   let last: BuildProgress | undefined;
   const following = (label: string) => ({
@@ -93,7 +86,7 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
   });
   const finish = (result: Readonly<Record<string, unknown>>): void => {
     const seconds = (systemClock.now().getTime() - startedMs) / 1000;
-    if (json) print(JSON.stringify({ ...result, seconds, where: stores.where }));
+    if (json) print(JSON.stringify({ ...result, seconds, where: parts.where }));
   };
 
   if (options.rollback) {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openFileSink, openHttpSink } from '../../adapters/analytics-sink.ts';
-import type { OrderFact } from '../../ports/analytics-sink.ts';
-import { OutsideError } from '../../ports/outside.ts';
+import type { OrderFact } from '../../ports/outside/analytics-sink.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 
 const fact = (i: number, at = '2030-01-01T12:00:00.000Z'): OrderFact => ({
   factId: `f${i}`,

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openMailer } from '../../adapters/mail.ts';
 import { systemRandomness } from '../../adapters/system.ts';
-import { OutsideError } from '../../ports/outside.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import { fakeClock } from '../fake-clock.ts';
 
 const base = {

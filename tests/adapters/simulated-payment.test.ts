@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
 import {
-  openSimulatedPaymentGateway,
+  simulatedPaymentGateway,
   TOKENS,
   type SimulatedPaymentGateway,
   type SimulatedPaymentOptions,
 } from '../../adapters/simulated/payment-gateway.ts';
-import { OutsideError } from '../../ports/outside.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Randomness } from '../../ports/system.ts';
 import { fakeClock, until, type FakeClock } from '../fake-clock.ts';
 
@@ -34,8 +35,8 @@ payment.before.each((world) => {
   world.closers = [];
   world.open = (options = {}) => {
     const { folder, clock } = world;
-    const opened = openSimulatedPaymentGateway({
-      folder,
+    const opened = simulatedPaymentGateway({
+      books: openLmdbLedger(folder),
       clock,
       randomness: dice(0.5),
       latencyMs: 0,
@@ -293,13 +294,15 @@ payment('answers after its latency, and acts half-way', async (world) => {
 
 payment('what was answered is there after the process is killed', async (world) => {
   const adapter = new URL('../../adapters/simulated/payment-gateway.js', import.meta.url).href;
+  const ledger = new URL('../../adapters/lmdb/ledger.js', import.meta.url).href;
   const system = new URL('../../adapters/system.js', import.meta.url).href;
   const script = `
     import { writeSync } from 'node:fs';
-    const { openSimulatedPaymentGateway } = await import(${JSON.stringify(adapter)});
+    const { simulatedPaymentGateway } = await import(${JSON.stringify(adapter)});
+    const { openLmdbLedger } = await import(${JSON.stringify(ledger)});
     const { systemClock: clock, systemRandomness: randomness } = await import(${JSON.stringify(system)});
     const rates = { declineRate: 0, failureRate: 0, unknownRate: 0 };
-    const gateway = openSimulatedPaymentGateway({ folder: ${JSON.stringify(world.folder)}, clock, randomness, latencyMs: 0, actionUrl: '', ...rates });
+    const gateway = simulatedPaymentGateway({ books: openLmdbLedger(${JSON.stringify(world.folder)}), clock, randomness, latencyMs: 0, actionUrl: '', ...rates });
     for (let i = 0; ; i++) {
       const { authorizationId } = await gateway.authorize({ key: 'k' + i, orderId: 'o1', amountMinor: 10, currency: 'GBP' });
       writeSync(1, i + ' ' + authorizationId + '\\n');

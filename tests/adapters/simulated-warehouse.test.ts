@@ -3,22 +3,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
 import {
-  openSimulatedWarehouse,
+  simulatedWarehouse,
   type SimulatedWarehouse,
   type SimulatedWarehouseOptions,
 } from '../../adapters/simulated/warehouse.ts';
 import { systemClock } from '../../adapters/system.ts';
-import { OutsideError } from '../../ports/outside.ts';
-import type { WarehouseNews } from '../../ports/warehouse.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
+import type { Report, WarehouseNews } from '../../ports/outside/warehouse.ts';
 import { fakeClock, until, type FakeClock } from '../fake-clock.ts';
 
+type Opened = SimulatedWarehouse & Readonly<{ start(): void }>;
 type World = {
   folder: string;
   clock: FakeClock;
   news: WarehouseNews[];
   warnings: unknown[];
-  open(options?: Partial<SimulatedWarehouseOptions>): SimulatedWarehouse;
+  /** `report`: who listens from `start` on; without it what is told is kept as `news`. */
+  open(options?: Partial<SimulatedWarehouseOptions> & Readonly<{ report?: Report }>): Opened;
   opened: SimulatedWarehouse[];
 };
 
@@ -39,9 +42,10 @@ warehouse.before.each((world) => {
   world.news = [];
   world.warnings = [];
   world.opened = [];
-  world.open = (options = {}) => {
-    const one = openSimulatedWarehouse({
-      folder: world.folder,
+  world.open = (given = {}) => {
+    const { report = async (news: WarehouseNews) => void world.news.push(news), ...options } = given;
+    const one = simulatedWarehouse({
+      books: openLmdbLedger(world.folder),
       clock: world.clock,
       randomness: { uuid: () => '', fraction: () => 0.5 },
       latencyMs: DAY,
@@ -51,11 +55,10 @@ warehouse.before.each((world) => {
         warn: (fields) => world.warnings.push(fields),
         error: (fields) => world.warnings.push(fields),
       },
-      report: async (news) => void world.news.push(news),
       ...options,
     });
     world.opened.push(one);
-    return one;
+    return { ...one, start: () => void one.listen(report) };
   };
 });
 warehouse.after.each(async (world) => {
@@ -332,15 +335,18 @@ warehouse('many at once, 64 reports at a time', async (world) => {
   assert.is(seen, COUNT);
 });
 
-warehouse('a slow report holds up no other, and start needs somebody to report to', async (world) => {
-  assert.throws(() => world.open({ report: undefined as never }).start(), /nobody/);
+warehouse('a slow report holds up no other, and one listens at a time', async (world) => {
   let free: () => void = () => undefined;
-  const one = world.open();
-  one.setReport((news) => {
-    world.news.push(news);
-    return news.newsId === 's1-dispatched' ? new Promise((resolve) => (free = resolve)) : Promise.resolve();
+  const one = world.open({
+    report(news) {
+      world.news.push(news);
+      return news.newsId === 's1-dispatched'
+        ? new Promise<void>((resolve) => (free = resolve))
+        : Promise.resolve();
+    },
   });
   one.start();
+  assert.throws(() => one.start(), /one listener at a time/);
   await one.requestShipment(request('s1'));
   await world.clock.advance(DAY / 2);
   await one.requestShipment(request('s2'));

@@ -4,7 +4,7 @@ import { bestProducts } from '../../api/best-products.ts';
 import type { SalesRow, SalesSku } from '../../api/rows.ts';
 import { addDays, shopCalendar } from '../../domain/shop-day.ts';
 import type { Find, Found } from '../../ports/read-store.ts';
-import type { ViewReader } from '../../runtime/views.ts';
+import type { ViewReader } from '../../runtime/view/read.ts';
 import { dice } from '../domain/random.ts';
 import { startApi, type Harness } from './harness.ts';
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import { exportEvents } from '../../runtime/audit.ts';
+import { exportEvents } from '../../shop/audit.ts';
 import { allEvents } from '../scripts/world.ts';
 import { startApi, type Harness } from './harness.ts';
 

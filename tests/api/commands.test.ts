@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { routes } from '../../api/routes/index.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import { createExecutor } from '../../runtime/execute.ts';
+import { createExecutor } from '../../runtime/command/execute.ts';
 import { NEW_ORDER, startApi, type Harness } from './harness.ts';
 
 const withApi = (run: (api: Harness) => Promise<void>) => async (): Promise<void> => {

@@ -1,8 +1,8 @@
 /** What operators see, from a list that a test fills. */
-import type { Operations, ParkedItem } from '../../api/index.ts';
 import type { Position } from '../../domain/kernel.ts';
-import { BuildRefused } from '../../runtime/rebuild.ts';
+import { BuildRefused } from '../../runtime/view/rebuild.ts';
 import type { Clock } from '../../ports/system.ts';
+import type { Operations, ParkedItem } from '../../shop/operations.ts';
 
 export type FakeOperations = Operations &
   Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;

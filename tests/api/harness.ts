@@ -5,11 +5,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as assert from 'uvu/assert';
-import { memoryEventStore } from '../../adapters/memory/event-store.ts';
-import { memoryReadStore } from '../../adapters/memory/read-store.ts';
-import { memoryVault } from '../../adapters/memory/vault.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import { createApi, devAuthentication, type ApiDeps } from '../../api/index.ts';
+import { type ApiDeps } from '../../api/index.ts';
 import type { TokenRole } from '../../api/auth.ts';
 import { statusOfProblem } from '../../api/problems.ts';
 import { routes } from '../../api/routes/index.ts';
@@ -17,22 +14,9 @@ import { Problem } from '../../api/schemas/common.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { Clock, Log } from '../../ports/system.ts';
-import { auditLog } from '../../projections/audit-log.ts';
-import { catalogue } from '../../projections/catalogue.ts';
-import { customerOrders } from '../../projections/customer-orders.ts';
-import { projectionsOf } from '../../projections/index.ts';
-import { operations as operationsView } from '../../projections/operations.ts';
-import { orderStatus, type OrderStatusRow } from '../../projections/order-status.ts';
-import { sales } from '../../projections/sales.ts';
-import { stockLevels } from '../../projections/stock-levels.ts';
-import { orders } from '../../runtime/aggregates.ts';
-import { createCheckout } from '../../runtime/checkout.ts';
-import { createExecutor } from '../../runtime/execute.ts';
-import { followPrices } from '../../runtime/prices.ts';
-import { runProjection } from '../../runtime/project.ts';
-import { viewReader } from '../../runtime/views.ts';
-import { createLive } from '../../runtime/live.ts';
+import { orders } from '../../domain/order/order.ts';
 import { until } from '../fake-clock.ts';
+import { memoryShop } from '../memory-shop.ts';
 import { fakeOperations, type FakeOperations } from './fake-operations.ts';
 
 export type Call = Readonly<{
@@ -144,9 +128,6 @@ const checkDeclared = (
   assert.ok(parsed?.success ?? true, `${what}: ${parsed?.error?.message ?? ''}`);
 };
 
-const TIME_ZONE = 'Europe/London';
-const rules = { taxRate: 0.2, shippingFlatMinor: 495, shippingFreeFromMinor: 5_000 };
-
 /** `change`: deps to replace, for faults. `limits`: of live streams. Close it, or the test hangs. */
 export const startApi = async (
   change: (deps: ApiDeps) => ApiDeps = (deps) => deps,
@@ -163,51 +144,28 @@ export const startApi = async (
     warn: () => undefined,
     error: (fields) => void logged.push(fields),
   };
-  const [store, reads, vault] = [memoryEventStore(), memoryReadStore(), memoryVault()];
-  const executor = createExecutor({ store, clock, log });
-  const prices = await followPrices(store, executor, log);
+  const { parts, shop } = memoryShop(
+    { clock, log },
+    {},
+    {
+      WAREHOUSE_SECRET,
+      PAYMENT_WEBHOOK_SECRET: PAYMENT_SECRET,
+      REBUILD_SHARE: '1',
+      ...(limits.streams === undefined ? {} : { LIVE_STREAMS: String(limits.streams) }),
+      ...(limits.streamsPerClient === undefined
+        ? {}
+        : { LIVE_STREAMS_PER_CLIENT: String(limits.streamsPerClient) }),
+    },
+  );
+  const { store } = parts;
+  const { executor, views } = shop;
   const operations = fakeOperations(clock);
-  const status = viewReader<OrderStatusRow>(reads, orderStatus, clock);
-  const live = createLive({ reads, orderStatus: status, clock, ...limits });
-  const auth = devAuthentication({ secret: new Uint8Array(32).fill(7), clock });
-  const deps = change({
-    store,
-    executor,
-    vault,
-    clock,
-    randomness: systemRandomness,
-    log,
-    prices,
-    auth,
-    operations,
-    checkout: createCheckout({
-      store,
-      executor,
-      vault,
-      prices,
-      clock,
-      rules,
-      currency: 'GBP',
-      expiryMs: 1_800_000,
-    }),
-    orderStatus: status,
-    catalogue: viewReader(reads, catalogue, clock),
-    stockLevels: viewReader(reads, stockLevels, clock),
-    customerOrders: viewReader(reads, customerOrders, clock),
-    auditLog: viewReader(reads, auditLog, clock),
-    sales: viewReader(reads, sales({ timeZone: TIME_ZONE }), clock),
-    operationsView: viewReader(reads, operationsView({ timeZone: TIME_ZONE }), clock),
-    live,
-    timeZone: TIME_ZONE,
-    webhooks: { warehouseSecret: WAREHOUSE_SECRET, paymentSecret: PAYMENT_SECRET },
-    ready: async () => ({ ok: true }),
-    currency: 'GBP',
-  });
-  const follow = () =>
-    projectionsOf(TIME_ZONE).map((projection) => runProjection({ store, reads, clock, log }, projection));
-  let views = follow();
+  const api = await shop.openApi((deps) => change({ ...deps, operations }));
+  const { deps } = api;
+  const { auth } = deps;
+  let stopViews = shop.followViews();
 
-  const server = createServer(createApi(deps));
+  const server = createServer(api.app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
@@ -216,7 +174,11 @@ export const startApi = async (
     const [role = '', customerId] = as.split(':');
     const made =
       tokens.get(as) ??
-      (await auth.session({ role: role as TokenRole, ...(customerId === undefined ? {} : { customerId }) }));
+      (await auth.session?.({
+        role: role as TokenRole,
+        ...(customerId === undefined ? {} : { customerId }),
+      })) ??
+      '';
     tokens.set(as, made);
     return made;
   };
@@ -287,10 +249,8 @@ export const startApi = async (
           return state === 'running' && (tail === undefined || (position !== undefined && position >= tail));
         });
       }),
-    async pauseViews() {
-      await Promise.all(views.map((view) => view.close()));
-    },
-    resumeViews: () => void (views = follow()),
+    pauseViews: () => stopViews(),
+    resumeViews: () => void (stopViews = shop.followViews()),
     async product(sku, name, amountMinor, units = 100) {
       await ok('PUT', `/catalogue/${sku}`, {
         as: 'operator',
@@ -352,12 +312,12 @@ export const startApi = async (
       return shipmentId;
     },
     async close() {
-      live.close();
+      api.stopServing();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await prices.close();
-      await Promise.all(views.map((view) => view.close()));
-      await Promise.all([store.close(), reads.close(), vault.close()]);
+      await api.close();
+      await stopViews();
+      await parts.close();
     },
   };
 };

@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { stockStream } from '../../domain/stock/stock.ts';
-import { stocks } from '../../runtime/aggregates.ts';
+import { stockStream, stocks } from '../../domain/stock/stock.ts';
 import { startApi, type Harness } from './harness.ts';
 
 const withApi = (run: (api: Harness) => Promise<void>) => async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { signatureOf } from '../../api/signature.ts';
 import { orderStream } from '../../domain/order/events.ts';
-import { orders } from '../../runtime/aggregates.ts';
+import { orders } from '../../domain/order/order.ts';
 import { PAYMENT_SECRET, startApi, WAREHOUSE_SECRET, type Harness } from './harness.ts';
 
 const withApi = (run: (api: Harness, orderId: string) => Promise<void>) => async (): Promise<void> => {

@@ -2,7 +2,13 @@
  * A payment provider in memory that keeps to its port: one result a key. A test says which calls break,
  * before or after acting.
  */
-import type { Authorization, Capture, PaymentGateway, Refund, Void } from '../../ports/payment-gateway.ts';
+import type {
+  Authorization,
+  Capture,
+  PaymentGateway,
+  Refund,
+  Void,
+} from '../../ports/outside/payment-gateway.ts';
 
 type Result = Authorization | Capture | Void | Refund;
 type Break = Readonly<{ when: 'before' | 'after'; error: Error }>;

@@ -1,5 +1,5 @@
 /** A warehouse in memory that does what it is told and writes it down. */
-import type { ParcelLine, Warehouse } from '../../ports/warehouse.ts';
+import type { ParcelLine, Warehouse } from '../../ports/outside/warehouse.ts';
 
 export type FakeWarehouse = Warehouse & {
   readonly requests: { shipmentId: string; lines: readonly ParcelLine[]; address: unknown }[];

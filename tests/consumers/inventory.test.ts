@@ -266,17 +266,14 @@ test('it left although it was cancelled and its stock given back: the count says
 
 test('700 lines are reserved a few at a time, and all given back when one is short', async () => {
   let [now, most] = [0, 0];
-  const world = worldOf((deps) =>
-    inventory({
-      ...deps,
-      stocks: {
-        async command(...args) {
-          most = Math.max(most, ++now);
-          return deps.stocks.command(...args).finally(() => (now -= 1));
-        },
+  const world = worldOf(inventory, ({ stocks }) => ({
+    stocks: {
+      async command(...args) {
+        most = Math.max(most, ++now);
+        return stocks.command(...args).finally(() => (now -= 1));
       },
-    }),
-  );
+    },
+  }));
   const lines = Array.from({ length: 700 }, (_, index) => ({
     lineId: String(index + 1),
     sku: `S-${index}`,

@@ -3,13 +3,13 @@ import * as assert from 'uvu/assert';
 import { analytics } from '../../consumers/analytics/index.ts';
 import { deadlines } from '../../consumers/deadlines/index.ts';
 import { notification } from '../../consumers/notification/index.ts';
-import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
+import type { ShopConsumer } from '../../shop/consumer-deps.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { EXPIRES_AT, ORDER_ID, placing } from '../domain/scenario.ts';
 import { CONTACT, worldOf } from './world.ts';
 
-const placedIn = async (make: (deps: ConsumerDeps) => Consumer) => {
-  const world = worldOf(make);
+const placedIn = async (consumer: ShopConsumer) => {
+  const world = worldOf(consumer);
   await world.place();
   return world;
 };
@@ -98,22 +98,26 @@ const clock = suite('deadlines consumer');
 clock('an open order has a deadline; held, confirmed or cancelled it has none', async () => {
   const world = await placedIn(deadlines);
   await world.handle(await world.last('OrderPlaced'));
-  assert.equal([...world.deadlines], [[ORDER_ID, EXPIRES_AT]]);
+  assert.equal(await world.deadlines(), [[ORDER_ID, EXPIRES_AT]]);
 
   await world.command({ type: 'HoldOrder', data: { hold: 'operator', reason: 'looks odd' } });
   await world.handle(await world.last('OrderHeld'));
-  assert.is(world.deadlines.size, 0);
+  assert.equal(await world.deadlines(), []);
 
   await world.clock.advance(600_000);
   await world.command({ type: 'ReleaseOrder', data: { hold: 'operator', reason: 'all is well' } });
   await world.handle(await world.last('OrderReleased'));
-  assert.equal([...world.deadlines], [[ORDER_ID, '2030-01-01T00:40:00.000Z']], 'the hold stopped the clock');
+  assert.equal(
+    await world.deadlines(),
+    [[ORDER_ID, '2030-01-01T00:40:00.000Z']],
+    'the hold stopped the clock',
+  );
 
   await world.confirm();
   await world.handle(await world.last('OrderConfirmed'));
-  assert.is(world.deadlines.size, 0);
+  assert.equal(await world.deadlines(), []);
   await world.handle(await world.last('OrderPlaced'));
-  assert.is(world.deadlines.size, 0, 'an event that comes late sets none');
+  assert.equal(await world.deadlines(), [], 'an event that comes late sets none');
 });
 
 clock('a cancelled order has none', async () => {
@@ -121,6 +125,6 @@ clock('a cancelled order has none', async () => {
   await world.handle(await world.last('OrderPlaced'));
   await world.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
   await world.handle(await world.last('OrderCancelled'));
-  assert.is(world.deadlines.size, 0);
+  assert.equal(await world.deadlines(), []);
 });
 clock.run();

@@ -3,22 +3,19 @@
  * steers.
  */
 import * as assert from 'uvu/assert';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
-import { memoryEventStore } from '../../adapters/memory/event-store.ts';
-import { memoryVault } from '../../adapters/memory/vault.ts';
-import { inParallel, ordersFor, stocksFor } from '../../compose/consumers.ts';
+import type { Consumer } from '../../ports/consumer.ts';
+import type { ConsumerDeps, ShopConsumer } from '../../shop/consumer-deps.ts';
+import { memoryShop } from '../memory-shop.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { orderStream, type OrderEventType } from '../../domain/order/events.ts';
 import type { OrderState } from '../../domain/order/state.ts';
-import { stockStream, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
-import type { OrderFact } from '../../ports/analytics-sink.ts';
-import type { Consumer, ConsumerDeps } from '../../ports/consumer.ts';
-import type { Mail } from '../../ports/mailer.ts';
-import { OutsideError } from '../../ports/outside.ts';
-import { orders, stocks } from '../../runtime/aggregates.ts';
-import { createExecutor, type Context } from '../../runtime/execute.ts';
-import { outsidePolicy } from '../../runtime/failure-policy.ts';
+import { stockStream, stocks, type StockCommand, type StockState } from '../../domain/stock/stock.ts';
+import type { OrderFact } from '../../ports/outside/analytics-sink.ts';
+import type { Mail } from '../../ports/outside/mailer.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
+import { orders } from '../../domain/order/order.ts';
+import { type Context } from '../../runtime/command/execute.ts';
 import { ORDER_ID, placing } from '../domain/scenario.ts';
 import { fakeClock, type FakeClock } from '../fake-clock.ts';
 import { fakeGateway, type FakeGateway } from './fake-gateway.ts';
@@ -42,7 +39,8 @@ export type World = Readonly<{
   warehouse: FakeWarehouse;
   mails: Mail[];
   facts: OrderFact[];
-  deadlines: Map<string, string>;
+  /** What is due of the consumer's own schedule, by key. */
+  deadlines(): Promise<readonly (readonly [key: string, dueAt: string])[]>;
   deps: ConsumerDeps;
   /** Thrown by the next command of the consumer on an order: what it did outside is not on record then. */
   breakNextCommand(error: Error): void;
@@ -60,42 +58,44 @@ export type World = Readonly<{
 
 let commands = 0;
 
-/** `make`: the consumer under test, from what it is handed. */
+/** `over`: what it is handed in place of the shop's own. */
 export const worldOf = (
-  make: (deps: ConsumerDeps) => Consumer,
+  { make, ...declared }: ShopConsumer,
+  over: (deps: ConsumerDeps) => Partial<ConsumerDeps> = () => ({}),
 ): World & Readonly<{ consumer: Consumer; handle(event: EventEnvelope): Promise<void> }> => {
   const clock = fakeClock(NOW);
-  const store = memoryEventStore();
-  const executor = createExecutor({ store, books: memoryBookkeeping(), clock });
-  const vault = memoryVault();
   const [gateway, warehouse] = [fakeGateway(), fakeWarehouse()];
-  const [mails, facts, deadlines] = [[] as Mail[], [] as OrderFact[], new Map<string, string>()];
+  const [mails, facts] = [[] as Mail[], [] as OrderFact[]];
+  const { parts, shop } = memoryShop(
+    { clock },
+    {
+      outside: () => ({
+        gateway,
+        warehouse,
+        mailer: { send: async (mail) => void mails.push(mail) },
+        sink: { write: async (fact) => void facts.push(fact), close: async () => undefined },
+        close: async () => undefined,
+      }),
+    },
+  );
+  const { store, books, vault } = parts;
+  const { executor } = shop;
   const stream = orderStream(ORDER_ID);
   let breaks: Error | undefined;
 
-  const real = ordersFor(executor, () => 'tested');
+  const handed = shop.handedTo(declared.name);
   const deps: ConsumerDeps = {
+    ...handed,
     orders: {
-      load: real.load,
+      load: handed.orders.load,
       async command(...args) {
         const error = breaks;
         breaks = undefined;
         if (error) throw error;
-        return real.command(...args);
+        return handed.orders.command(...args);
       },
     },
-    stocks: stocksFor(executor, () => 'tested'),
-    gateway,
-    warehouse,
-    vault,
-    inParallel,
-    onFailure: outsidePolicy,
-    mailer: { send: async (mail) => void mails.push(mail) },
-    sink: { write: async (fact) => void facts.push(fact), close: async () => undefined },
-    deadlines: {
-      set: async (key, dueAt) => void deadlines.set(key, dueAt),
-      clear: async (key) => void deadlines.delete(key),
-    },
+    ...over(handed),
   };
   const context = (): Context => ({ commandId: `test-${++commands}`, actor: { id: 'test', role: 'system' } });
   const command: World['command'] = async (asked, more = {}) => {
@@ -109,7 +109,7 @@ export const worldOf = (
     for await (const event of store.readStream(of)) all.push(event);
     return all;
   };
-  const consumer = make(deps);
+  const consumer: Consumer = { ...declared, ...make(deps) };
 
   return {
     clock,
@@ -117,7 +117,10 @@ export const worldOf = (
     warehouse,
     mails,
     facts,
-    deadlines,
+    async deadlines() {
+      const due = await books.due(consumer.schedules?.[0]?.name ?? '', '9999', 100);
+      return due.map(({ key, dueAt }) => [key, dueAt] as const);
+    },
     deps,
     consumer,
     command,

@@ -4,16 +4,18 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openSimulatedPaymentGateway } from '../../adapters/simulated/payment-gateway.ts';
-import { openSimulatedWarehouse } from '../../adapters/simulated/warehouse.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import type { Stores } from '../../compose/stores.ts';
+import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
+import { simulatedPaymentGateway } from '../../adapters/simulated/payment-gateway.ts';
+import { simulatedWarehouse } from '../../adapters/simulated/warehouse.ts';
+import type { Parts } from '../../compose/parts.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
+import { orderEvent } from '../../domain/order/events.ts';
+import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, refundedMinor, type OrderState } from '../../domain/order/state.ts';
-import { brokenStockRules, stockEvent, type StockState } from '../../domain/stock/stock.ts';
+import { brokenStockRules, stockEvent, stocks, type StockState } from '../../domain/stock/stock.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import type { Log } from '../../ports/system.ts';
-import { orders, stocks } from '../../runtime/aggregates.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 
 type Sums = { received: number; dispatched: number };
@@ -45,7 +47,7 @@ const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => 
 const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((total, item) => total + of(item), 0);
 
-export const foldAll = async ({ store }: Stores): Promise<Folded> => {
+export const foldAll = async ({ store }: Parts): Promise<Folded> => {
   const folded = {
     orders: new Map<string, OrderState>(),
     stock: new Map<string, { state: StockState; sums: Sums }>(),
@@ -61,10 +63,7 @@ export const foldAll = async ({ store }: Stores): Promise<Folded> => {
     const [category] = event.stream.split('-', 1);
     const key = event.stream.slice(event.stream.indexOf('-') + 1);
     if (category === 'order') {
-      folded.orders.set(
-        key,
-        orders.decider.evolve(folded.orders.get(key) ?? initialOrder, orders.read(event)),
-      );
+      folded.orders.set(key, evolve(folded.orders.get(key) ?? initialOrder, orderEvent(event)));
       if (WRITTEN_ABOUT.has(event.type)) folded.mails.set(key, [...(folded.mails.get(key) ?? []), event.id]);
     }
     if (category !== 'stock') return;
@@ -92,18 +91,18 @@ export const foldAll = async ({ store }: Stores): Promise<Folded> => {
 /** A sentence for each order that has not ended, or whose money or parcels are not as its events say. */
 const orderAccounts = async (folder: string, all: Folded['orders']): Promise<readonly string[]> => {
   const system = { clock: systemClock, randomness: systemRandomness, log: quiet };
-  const gateway = openSimulatedPaymentGateway({
+  const gateway = simulatedPaymentGateway({
     ...system,
-    folder: join(folder, 'simulated/payment'),
+    books: openLmdbLedger(join(folder, 'simulated/payment/payment-gateway')),
     latencyMs: 0,
     declineRate: 0,
     failureRate: 0,
     unknownRate: 0,
     actionUrl: '',
   });
-  const warehouse = openSimulatedWarehouse({
+  const warehouse = simulatedWarehouse({
     ...system,
-    folder: join(folder, 'simulated/warehouse'),
+    books: openLmdbLedger(join(folder, 'simulated/warehouse/warehouse')),
     latencyMs: 0,
     failureRate: 0,
   });
@@ -200,10 +199,10 @@ const mailAccounts = (folder: string, { mails, orders: all }: Folded): readonly 
 /** A sentence for everything that does not agree in a shop that has come to rest; empty when all is well. */
 export const brokenAccounts = async (
   folder: string,
-  stores: Stores,
+  { store }: Parts,
   folded: Folded,
 ): Promise<readonly string[]> => {
-  const report = await checkStore(stores.store, { report: () => undefined, end: () => undefined });
+  const report = await checkStore(store, { report: () => undefined, end: () => undefined });
   return [
     ...report.first.map(({ stream, revision, sentence }) => `${stream}@${revision}: ${sentence}`),
     ...folded.unruly,

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readEnvironment } from '../../compose/environment.ts';
-import { openStores } from '../../compose/stores.ts';
+import { system } from '../../adapters/system.ts';
+import { openParts } from '../../compose/parts.ts';
 import { clientOf, eventually } from '../flow/client.ts';
 import { brokenAccounts, foldAll } from './accounts.ts';
 import { customers, dice, HOT_SKU } from './customers.ts';
@@ -105,16 +106,16 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
   assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
   assert.is(server.errors(), '');
 
-  const stores = await openStores(readEnvironment(variables), { lock: true });
+  const parts = await openParts(readEnvironment(variables), system, { lock: true });
   try {
-    const folded = await foldAll(stores);
+    const folded = await foldAll(parts);
     for (const orderId of shoppers.acknowledged.keys()) assert.ok(folded.orders.has(orderId));
     assert.is(
       folded.orders.size,
       shoppers.acknowledged.size,
       'every order was acknowledged in the end, and none was placed twice',
     );
-    assert.equal(await brokenAccounts(folder, stores, folded), [], `the books of ${folder}`);
+    assert.equal(await brokenAccounts(folder, parts, folded), [], `the books of ${folder}`);
     const ended = [...folded.orders.values()];
     const cancelled = ended.filter((order) => order.cancelled).length;
     console.log(
@@ -125,7 +126,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
       'the run tried all of it',
     );
   } finally {
-    await stores.close();
+    await parts.close();
   }
   rmSync(folder, { recursive: true, force: true });
 });

@@ -10,7 +10,6 @@ import { eventOf } from '../../adapters/stored-event.ts';
 import { categoryOf, upcast, type EventEnvelope } from '../../domain/kernel.ts';
 import { OPERATIONS_EVENTS } from '../../domain/operations/operations.ts';
 import { ORDER_EVENTS } from '../../domain/order/events.ts';
-import * as aggregates from '../../runtime/aggregates.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
 import {
@@ -43,14 +42,6 @@ const violationsIn = async (samples: readonly EventEnvelope[]): Promise<readonly
   );
 
 const golden = suite('golden samples');
-
-golden('are kept of every category', () => {
-  for (const { category } of Object.values(aggregates))
-    assert.ok(
-      CATEGORIES[category],
-      `add ${category} and its events to CATEGORIES in tests/domain/golden/samples.ts`,
-    );
-});
 
 for (const [category, schemas] of Object.entries(CATEGORIES)) {
   const samples = samplesIn(category);

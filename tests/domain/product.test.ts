@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { EventEnvelope, EventSchema } from '../../domain/kernel.ts';
-import { categoryOf, keyOf, upcast } from '../../domain/kernel.ts';
+import { categoryOf, keyOf, upcast, type EventEnvelope, type EventSchema } from '../../domain/kernel.ts';
 import { z } from 'zod';
 import {
   product,

@@ -7,20 +7,26 @@ import * as assert from 'uvu/assert';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { memoryReadStore } from '../../adapters/memory/read-store.ts';
-import { categoryOf, type EventEnvelope, type Message, type Position } from '../../domain/kernel.ts';
+import {
+  categoryOf,
+  type EventEnvelope,
+  type Message,
+  type Position,
+  type Aggregate,
+} from '../../domain/kernel.ts';
 import { taxContained } from '../../domain/money.ts';
-import { operationsStream } from '../../domain/operations/operations.ts';
+import { operationsStream, operationsLog } from '../../domain/operations/operations.ts';
 import { orderEvent, orderStream, type OrderEventData } from '../../domain/order/events.ts';
-import { productStream } from '../../domain/product/product.ts';
-import { stockStream } from '../../domain/stock/stock.ts';
+import { productStream, products } from '../../domain/product/product.ts';
+import { stockStream, stocks } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Projection, Row } from '../../ports/read-store.ts';
 import { projectionsOf } from '../../projections/index.ts';
-import { operationsLog, orders, products, stocks, type Aggregate } from '../../runtime/aggregates.ts';
-import { hashOf, NO_HASH } from '../../runtime/chain.ts';
-import { createExecutor, type Context } from '../../runtime/execute.ts';
-import { foldRows } from '../../runtime/folding.ts';
-import { viewName } from '../../runtime/views.ts';
+import { orders } from '../../domain/order/order.ts';
+import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
+import { createExecutor, type Context } from '../../runtime/command/execute.ts';
+import { foldRows } from '../../runtime/view/folding.ts';
+import { viewName } from '../../runtime/view/read.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
 import { fakeClock } from '../fake-clock.ts';

@@ -42,9 +42,9 @@ type Shipment = { orderId: string; open: Map<string, number>; state: 'packing' |
  * found out.
  */
 const WOKEN_BY = {
-  payment: new Set(paymentConsumer({} as never).handles.types),
-  inventory: new Set(inventoryConsumer({} as never).handles.types),
-  warehouse: new Set(warehouseConsumer({} as never).handles.types),
+  payment: new Set<string>(paymentConsumer.handles.types),
+  inventory: new Set<string>(inventoryConsumer.handles.types),
+  warehouse: new Set<string>(warehouseConsumer.handles.types),
 } as const;
 type Name = keyof typeof WOKEN_BY;
 const NAMES = Object.keys(WOKEN_BY) as Name[];

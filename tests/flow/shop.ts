@@ -2,17 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { system, systemClock, systemRandomness } from '../../adapters/system.ts';
 import { readEnvironment } from '../../compose/environment.ts';
 import { startServer, type RunningServer } from '../../compose/server.ts';
-import { openStores } from '../../compose/stores.ts';
+import { assemble } from '../../compose/assemble.ts';
+import { openParts } from '../../compose/parts.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import { productStream } from '../../domain/product/product.ts';
-import { stockStream } from '../../domain/stock/stock.ts';
+import { productStream, products } from '../../domain/product/product.ts';
+import { stockStream, stocks } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Log } from '../../ports/system.ts';
-import { products, stocks } from '../../runtime/aggregates.ts';
-import { createExecutor } from '../../runtime/execute.ts';
 import { clientOf, type Client } from './client.ts';
 
 export type Variables = Readonly<Record<string, string>>;
@@ -79,9 +78,10 @@ export const inShop =
 
 /** Lists products for 10.00 each and receives `units` of them, in a shop that is closed. */
 export const stockUp = async (folder: string, skus: readonly string[], units: number): Promise<void> => {
-  const stores = await openStores(environmentOf(folder), { lock: true });
+  const environment = environmentOf(folder);
+  const parts = await openParts(environment, system, { lock: true });
   try {
-    const executor = createExecutor({ store: stores.store, clock: systemClock });
+    const { executor } = assemble(parts, environment);
     const context = (commandId: string) => ({ commandId, actor: { id: 'tests', role: 'system' } as const });
     await Promise.all(
       skus.flatMap((sku) => [
@@ -100,7 +100,7 @@ export const stockUp = async (folder: string, skus: readonly string[], units: nu
       ]),
     );
   } finally {
-    await stores.close();
+    await parts.close();
   }
 };
 
@@ -109,11 +109,11 @@ export const readClosed = async (
   folder: string,
   read: (store: EventStore) => Promise<void>,
 ): Promise<void> => {
-  const stores = await openStores(environmentOf(folder), { lock: false });
+  const parts = await openParts(environmentOf(folder), system, { lock: false });
   try {
-    await read(stores.store);
+    await read(parts.store);
   } finally {
-    await stores.close();
+    await parts.close();
   }
 };
 export const streamOf = async (store: EventStore, stream: string): Promise<readonly EventEnvelope[]> => {

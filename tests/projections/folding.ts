@@ -5,7 +5,7 @@ import { ORDER_EVENTS, orderStream, type OrderEventData } from '../../domain/ord
 import { order } from '../../domain/order/order.ts';
 import type { OrderState } from '../../domain/order/state.ts';
 import type { Projection, Row } from '../../ports/read-store.ts';
-import { foldRows } from '../../runtime/folding.ts';
+import { foldRows } from '../../runtime/view/folding.ts';
 import { message, stamp, type Short } from '../domain/scenario.ts';
 
 export type Folding<D> = Readonly<{

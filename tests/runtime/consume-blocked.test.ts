@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/blocked-streams.ts';
-import { storeLog } from '../../runtime/store-log.ts';
+import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/deliver/blocked-streams.ts';
+import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
 import { latch, name, of, position, quietLog, world } from './world.ts';
 

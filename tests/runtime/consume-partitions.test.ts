@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import type { Batch, EventLog } from '../../ports/event-log.ts';
-import { blockedBy, blockedId } from '../../runtime/blocked-streams.ts';
+import { blockedBy, blockedId } from '../../runtime/deliver/blocked-streams.ts';
 import { until } from '../fake-clock.ts';
 import { latch, newEvent, of, world } from './world.ts';
 

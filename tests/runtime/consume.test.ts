@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { storeLog } from '../../runtime/store-log.ts';
+import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
 import { latch, name, newEvent, of, position, quietLog, world } from './world.ts';
 

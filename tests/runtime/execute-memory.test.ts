@@ -4,10 +4,11 @@ import * as assert from 'uvu/assert';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
-import { stockStream } from '../../domain/stock/stock.ts';
-import { orders, products, stocks } from '../../runtime/aggregates.ts';
-import { hashOf, NO_HASH } from '../../runtime/chain.ts';
-import { createExecutor } from '../../runtime/execute.ts';
+import { stockStream, stocks } from '../../domain/stock/stock.ts';
+import { orders } from '../../domain/order/order.ts';
+import { products } from '../../domain/product/product.ts';
+import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
+import { createExecutor } from '../../runtime/command/execute.ts';
 import { ORDER_ID, placing } from '../domain/scenario.ts';
 import { as, receive, START, STREAM, world } from './execute-world.ts';
 

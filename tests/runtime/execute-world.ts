@@ -2,10 +2,9 @@
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
-import { stockStream, type StockCommand } from '../../domain/stock/stock.ts';
+import { stockStream, stocks, type StockCommand } from '../../domain/stock/stock.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
-import { stocks } from '../../runtime/aggregates.ts';
-import { createExecutor, type Context, type ExecutorOptions } from '../../runtime/execute.ts';
+import { createExecutor, type Context, type ExecutorOptions } from '../../runtime/command/execute.ts';
 import { fakeClock } from '../fake-clock.ts';
 
 export const actor: Actor = { id: 'test', role: 'system' };

@@ -2,11 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderStream } from '../../domain/order/events.ts';
-import { stockStream, type StockCommand } from '../../domain/stock/stock.ts';
+import { stockStream, stocks, type StockCommand } from '../../domain/stock/stock.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import { orders, stocks } from '../../runtime/aggregates.ts';
-import { ConflictError, createExecutor, Overloaded } from '../../runtime/execute.ts';
-import { eventIdOf } from '../../runtime/identity.ts';
+import { orders } from '../../domain/order/order.ts';
+import { ConflictError, createExecutor, Overloaded } from '../../runtime/command/execute.ts';
+import { eventIdOf } from '../../runtime/command/identity.ts';
 import { ORDER_ID, placing } from '../domain/scenario.ts';
 import { as, receive, STREAM, world } from './execute-world.ts';
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
-import { runSchedule } from '../../runtime/schedule.ts';
+import { runSchedule } from '../../runtime/deliver/schedule.ts';
 import { fakeClock, until } from '../fake-clock.ts';
 import { latch, quietLog, START } from './world.ts';
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Batch, EventLog, LogSubscription } from '../../ports/event-log.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import { storeLog } from '../../runtime/store-log.ts';
+import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
 import { newEvent, position, quietLog, world } from './world.ts';
 

@@ -6,11 +6,11 @@ import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
 import type { Consumer, Failure, Verdict } from '../../ports/consumer.ts';
-import { OutsideError } from '../../ports/outside.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Log, Randomness } from '../../ports/system.ts';
-import type { ParkingEntry } from '../../runtime/blocked-streams.ts';
-import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/consume.ts';
-import { decimalDistance, storeLog } from '../../runtime/store-log.ts';
+import type { ParkingEntry } from '../../runtime/deliver/blocked-streams.ts';
+import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
+import { decimalDistance, storeLog } from '../../runtime/feed/store-log.ts';
 import { fakeClock } from '../fake-clock.ts';
 
 export const START = '2026-01-05T09:00:00.000Z';

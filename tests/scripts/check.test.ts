@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import type { EventEnvelope, Message, NewEvent } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import { hashOf, NO_HASH } from '../../runtime/chain.ts';
+import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
 import { allEvents, csv, world } from './world.ts';

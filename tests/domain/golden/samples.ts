@@ -3,26 +3,20 @@
  * category, in streams that begin at revision 0 and whose chain holds. A sample that has shipped never
  * changes.
  */
+import { aggregates } from '../../../domain/index.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { eventOf, textOf } from '../../../adapters/stored-event.ts';
 import { keyOf, upcast, type EventEnvelope, type EventSchema } from '../../../domain/kernel.ts';
-import { OPERATIONS_EVENTS } from '../../../domain/operations/operations.ts';
-import { ORDER_EVENTS } from '../../../domain/order/events.ts';
-import { PRODUCT_EVENTS } from '../../../domain/product/product.ts';
-import { STOCK_EVENTS } from '../../../domain/stock/stock.ts';
-import { hashOf, NO_HASH } from '../../../runtime/chain.ts';
-import { derivedUuid } from '../../../runtime/identity.ts';
+import { hashOf, NO_HASH } from '../../../runtime/command/chain.ts';
+import { derivedUuid } from '../../../runtime/command/identity.ts';
 
 export type Schemas = Readonly<Record<string, EventSchema>>;
 /** Every category that has events, with what these are. */
-export const CATEGORIES: Readonly<Record<string, Schemas>> = {
-  order: ORDER_EVENTS,
-  stock: STOCK_EVENTS,
-  product: PRODUCT_EVENTS,
-  operations: OPERATIONS_EVENTS,
-};
+export const CATEGORIES: Readonly<Record<string, Schemas>> = Object.fromEntries(
+  Object.values(aggregates).map(({ category, events }) => [category, events]),
+);
 
 const FOLDER = 'tests/domain/golden';
 // Compiled to build/tests/domain/golden: the samples stay where the sources are.

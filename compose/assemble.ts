@@ -1,0 +1,219 @@
+/** Makes a shop of its parts: the server, the scripts, the tests and the benchmark assemble the same one. */
+import { createApi, devAuthentication, jwksAuthentication, type ApiDeps } from '../api/index.ts';
+import { consumers } from '../consumers/index.ts';
+import type { Projection } from '../ports/read-store.ts';
+import { auditLog } from '../projections/audit-log.ts';
+import { catalogue } from '../projections/catalogue.ts';
+import { customerOrders } from '../projections/customer-orders.ts';
+import { projectionsOf } from '../projections/index.ts';
+import { operations as operationsView } from '../projections/operations.ts';
+import { orderStatus, type OrderStatusRow } from '../projections/order-status.ts';
+import { sales } from '../projections/sales.ts';
+import { stockLevels } from '../projections/stock-levels.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/command/execute.ts';
+import type { RunningConsumer } from '../runtime/deliver/consume.ts';
+import { runConsumer } from '../runtime/deliver/run.ts';
+import { storeLog } from '../runtime/feed/store-log.ts';
+import { createPacer } from '../runtime/view/pacer.ts';
+import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
+import { viewReader, type ViewReader } from '../runtime/view/read.ts';
+import type { BuildDeps } from '../runtime/view/rebuild.ts';
+import { createCheckout } from '../shop/checkout.ts';
+import type { ConsumerDeps } from '../shop/consumer-deps.ts';
+import { handedTo } from '../shop/handed.ts';
+import { createLive } from '../shop/live.ts';
+import { auditTrail, recordOperation, type RecordOperation } from '../shop/operations-log.ts';
+import { createOperations, createParked, type Parked } from '../shop/operations.ts';
+import { followPrices } from '../shop/prices.ts';
+import { createViewBuilds } from '../shop/view-builds.ts';
+import type { Environment } from './environment.ts';
+import type { Parts } from './parts.ts';
+
+/** `app` takes requests of an HTTP server; `deps`: what its routes are handed. */
+export type OpenApi = Readonly<{
+  app: ReturnType<typeof createApi>;
+  deps: ApiDeps;
+  /** From now on it is not ready, and live streams end. */
+  stopServing(): void;
+  close(): Promise<void>;
+}>;
+
+/** Nothing runs until it is asked for. Whatever was started is to be closed before the parts are. */
+export type Shop = Readonly<{
+  executor: Executor;
+  eventLog: EventLog;
+  projections: readonly Projection<never>[];
+  builds: BuildDeps;
+  record: RecordOperation;
+  parked: Parked;
+  /** Consumers and views that run in this process. */
+  consumers: ReadonlyMap<string, RunningConsumer>;
+  views: readonly RunningProjection[];
+  read<D>(projection: Pick<Projection<D>, 'name' | 'version' | 'setting'>): ViewReader<D>;
+  /** What the consumer called `name` is handed. */
+  handedTo(name: string): ConsumerDeps;
+  /** `change`: deps of the routes to replace. */
+  openApi(change?: (deps: ApiDeps) => ApiDeps): Promise<OpenApi>;
+  /** Starts to follow with every view. Answers how to stop. */
+  followViews(): () => Promise<void>;
+  /** Starts the consumers for which `wanted` says so. Answers how to stop. */
+  startConsumers(wanted: (name: string) => boolean): Promise<() => Promise<void>>;
+}>;
+
+const authentication = (environment: Environment, { secret, system: { clock } }: Parts) => {
+  const {
+    AUTH,
+    JWKS_URL: jwksUrl,
+    JWT_ISSUER: issuer,
+    JWT_AUDIENCE: audience,
+    JWT_ROLE_CLAIM: roleClaim,
+  } = environment;
+  if (AUTH === 'jwks' && jwksUrl && issuer && audience)
+    return jwksAuthentication({ jwksUrl, issuer, audience, roleClaim, clock });
+  return devAuthentication({ secret: secret('dev-auth'), clock });
+};
+
+/** `tuning`: of the executor, where not its defaults. */
+export const assemble = (
+  parts: Parts,
+  environment: Environment,
+  tuning: Partial<Pick<ExecutorOptions, 'cacheLines'>> = {},
+): Shop => {
+  const { store, books, reads, vault, distance, system } = parts;
+  const { clock, randomness, log } = system;
+  const { CURRENCY: currency, SHOP_TIMEZONE: timeZone } = environment;
+  const executor = createExecutor({ store, books, clock, log, ...tuning });
+  const eventLog = storeLog({ store, books, clock, log, distance });
+  const projections = projectionsOf(timeZone);
+  const builds: BuildDeps = { store, reads, clock, distance };
+  const pacer = createPacer(clock, environment.REBUILD_SHARE);
+  const record = recordOperation(executor, clock);
+  const audit = auditTrail(executor);
+  const running = new Map<string, RunningConsumer>();
+  const views: RunningProjection[] = [];
+  const parkedDeps = { books, clock, running, audit };
+  const read: Shop['read'] = (projection) => viewReader(reads, projection, clock);
+  const handed = (name: string): ConsumerDeps =>
+    handedTo(name, { executor, books, vault, clock, log, outside: parts.outside() });
+
+  const openApi: Shop['openApi'] = async (change = (deps) => deps) => {
+    const prices = await followPrices(store, executor, log);
+    const rules = {
+      taxRate: environment.TAX_RATE,
+      shippingFlatMinor: environment.SHIPPING_FLAT_MINOR,
+      shippingFreeFromMinor: environment.SHIPPING_FREE_FROM_MINOR,
+    };
+    const orders = read<OrderStatusRow>(orderStatus);
+    const live = createLive({
+      reads,
+      orderStatus: orders,
+      clock,
+      streams: environment.LIVE_STREAMS,
+      streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT,
+    });
+    const newId = randomness.uuid;
+    const building = createViewBuilds({ ...builds, pacer, log, projections, running: views, record, newId });
+    const { WAREHOUSE_SECRET: warehouseSecret, PAYMENT_WEBHOOK_SECRET: paymentSecret } = environment;
+    let stopping = false;
+    const deps = change({
+      store,
+      executor,
+      vault,
+      clock,
+      randomness,
+      log,
+      checkout: createCheckout({
+        store,
+        executor,
+        vault,
+        prices,
+        clock,
+        currency,
+        rules,
+        expiryMs: environment.ORDER_EXPIRY_MS,
+      }),
+      prices,
+      currency,
+      live,
+      timeZone,
+      orderStatus: orders,
+      catalogue: read(catalogue),
+      stockLevels: read(stockLevels),
+      customerOrders: read(customerOrders),
+      auditLog: read(auditLog),
+      sales: read(sales({ timeZone })),
+      operationsView: read(operationsView({ timeZone })),
+      auth: authentication(environment, parts),
+      webhooks: {
+        ...(warehouseSecret === undefined ? {} : { warehouseSecret }),
+        ...(paymentSecret === undefined ? {} : { paymentSecret }),
+      },
+      operations: createOperations({ ...parkedDeps, eventLog, views: building }),
+      async ready() {
+        if (stopping) return { ok: false, why: 'The server is stopping.' };
+        try {
+          await store.tail();
+          return { ok: true };
+        } catch {
+          return { ok: false, why: 'The event store cannot be reached.' };
+        }
+      },
+    });
+    return {
+      app: createApi(deps),
+      deps,
+      stopServing() {
+        stopping = true;
+        live.close();
+      },
+      async close() {
+        live.close();
+        await building.close();
+        await prices.close();
+      },
+    };
+  };
+
+  return {
+    executor,
+    eventLog,
+    projections,
+    builds,
+    record,
+    parked: createParked(parkedDeps),
+    consumers: running,
+    views,
+    read,
+    handedTo: handed,
+    openApi,
+    followViews() {
+      const started = projections.map((projection) => runProjection({ ...builds, log, pacer }, projection));
+      views.push(...started);
+      return async () => {
+        await Promise.all(started.map((view) => view.close()));
+        for (const view of started) views.splice(views.indexOf(view), 1);
+      };
+    },
+    async startConsumers(wanted) {
+      const started = consumers.filter(({ name }) => wanted(name));
+      const stop = async (): Promise<void> => {
+        await Promise.all(started.map(async ({ name }) => running.get(name)?.close()));
+      };
+      try {
+        for (const { make, ...declared } of started) {
+          const { name } = declared;
+          const consumer = { ...declared, ...make(handed(name)) };
+          running.set(
+            name,
+            await runConsumer({ consumer, log: eventLog, books, clock, randomness, logger: log, audit }),
+          );
+        }
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+      return stop;
+    },
+  };
+};

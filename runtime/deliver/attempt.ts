@@ -1,0 +1,98 @@
+import type { EventEnvelope } from '../../domain/kernel.ts';
+import type { Consumer, Verdict } from '../../ports/consumer.ts';
+import { OutsideError } from '../../ports/outside/outside-error.ts';
+import type { Clock, Randomness } from '../../ports/system.ts';
+import type { History } from './blocked-streams.ts';
+import type { Breaker } from './breaker.ts';
+import { nameOf } from './failure-policy.ts';
+import type { Gate } from './gate.ts';
+
+/** The longest wait in memory; a longer one goes to the durable schedule so that the checkpoint proceeds. */
+const LONGEST_WAIT_MS = 1_000;
+
+/** An event that failed and how; the verdict is carried out by who keeps the books. */
+export type FailedFor = Readonly<{
+  event: EventEnvelope;
+  error: unknown;
+  history: History;
+  verdict: Verdict;
+}>;
+/** 'halted': the consumer ends or the partition was taken away; it is not finished. */
+export type Outcome = 'done' | 'halted' | FailedFor;
+
+type Options = Readonly<{
+  consumer: Consumer;
+  gate: Gate;
+  breaker: Breaker;
+  clock: Clock;
+  randomness: Randomness;
+  /** Aborts when nothing new may start. */
+  halt: AbortSignal;
+  onRetry(): void;
+}>;
+export type Attempt = (
+  event: EventEnvelope,
+  signal: AbortSignal,
+  history: History | undefined,
+) => Promise<Outcome>;
+
+/** Handles an event, again after short waits, until it is done or needs more than that. */
+export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRetry }: Options): Attempt => {
+  const call = async (
+    event: EventEnvelope,
+    signal: AbortSignal,
+  ): Promise<'done' | 'halted' | 'outside is down' | Readonly<{ error: unknown }>> => {
+    const permit = await gate.enter();
+    if (!permit) return 'halted';
+    if (signal.aborted) {
+      permit.release('aborted');
+      return 'halted';
+    }
+    try {
+      await consumer.handle(event, signal);
+      permit.release('answered');
+      return 'done';
+    } catch (error) {
+      const outside = error instanceof OutsideError && error.retriable;
+      permit.release(signal.aborted ? 'aborted' : outside ? 'outside-failed' : 'answered');
+      if (signal.aborted) return 'halted';
+      // An outage is not the event's fault: it goes back to the end of the line, so that the next trial is
+      // another's.
+      return outside && breaker.state() !== 'closed' ? 'outside is down' : { error };
+    }
+  };
+
+  const judge = (event: EventEnvelope, error: unknown, history: History, nowMs: number): Verdict => {
+    const downMs = breaker.pausedMs(nowMs) - history.pausedMs;
+    const sinceFirstMs = Math.max(0, nowMs - history.firstAtMs - downMs);
+    try {
+      return consumer.onFailure({
+        event,
+        error,
+        attempt: history.attempts,
+        sinceFirstMs,
+        fraction: randomness.fraction(),
+      });
+    } catch (broken) {
+      return { do: 'park', why: `the failure policy itself failed with ${nameOf(broken)}` };
+    }
+  };
+
+  return async (event, signal, before) => {
+    let history = before;
+    for (;;) {
+      const result = await call(event, signal);
+      if (result === 'outside is down') continue;
+      if (result === 'done' || result === 'halted') return result;
+      const nowMs = clock.now().getTime();
+      history = history
+        ? { ...history, attempts: history.attempts + 1 }
+        : { attempts: 1, firstAtMs: nowMs, pausedMs: breaker.pausedMs(nowMs) };
+      const verdict = judge(event, result.error, history, nowMs);
+      if (verdict.do === 'retry') onRetry();
+      if (verdict.do !== 'retry' || verdict.afterMs > LONGEST_WAIT_MS)
+        return { event, error: result.error, history, verdict };
+      await clock.sleep(Math.max(0, verdict.afterMs), halt);
+    }
+  };
+};

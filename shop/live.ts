@@ -1,0 +1,192 @@
+/**
+ * What becomes of orders, as it is known: fed from the commits to the view order-status, read from the view
+ * by each reader at its own pace.
+ */
+import type { OrderState } from '../domain/order/state.ts';
+import type { Position } from '../domain/kernel.ts';
+import type { ReadStore } from '../ports/read-store.ts';
+import type { Clock } from '../ports/system.ts';
+import { ViewUnavailable, type ViewReader } from '../runtime/view/read.ts';
+
+type Row = Readonly<{ state: OrderState; position: Position }>;
+/** `quiet`: nothing has happened for a while; time to show that the stream is alive. */
+export type LiveItem = Row | 'quiet';
+
+/** Taken before a stream begins; given back when it ends. */
+export type Seat = Readonly<{ leave(): void }>;
+export interface Live {
+  /** Undefined when the client, or all of them together, have as many streams as they may have. */
+  seat(client: string): Seat | undefined;
+  /** The order's row whenever it is newer than revision `after` (-1: at once). */
+  order(orderId: string, after: number, signal: AbortSignal): AsyncGenerator<LiveItem>;
+  /**
+   * Rows that changed behind position `after` (undefined: from now on), of one customer or of all, each in
+   * its latest state, in the order of change.
+   */
+  orders(
+    customerId: string | undefined,
+    after: Position | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<LiveItem>;
+  /** Ends every stream. */
+  close(): void;
+}
+
+/**
+ * `quietMs`: between two signs of life; `mostMs`: a stream ends by then, so that its client comes back and is
+ * asked who it is.
+ */
+export type LiveOptions = Readonly<{
+  reads: ReadStore;
+  orderStatus: ViewReader<Row>;
+  clock: Clock;
+  streams?: number;
+  streamsPerClient?: number;
+  quietMs?: number;
+  mostMs?: number;
+}>;
+
+const PAGE = 50;
+
+type Listener = { rung: boolean; wake(): void };
+const ALL = '';
+
+/**
+ * Nothing is kept for a reader that is slow: it is woken, reads from the view what is newer than what it has
+ * sent, and so sees an order's latest state, perhaps without those between. Commits of other processes are
+ * seen with the next sign of life.
+ */
+export const createLive = ({
+  reads,
+  orderStatus,
+  clock,
+  streams = 1_000,
+  streamsPerClient = 20,
+  quietMs = 15_000,
+  mostMs = 1_800_000,
+}: LiveOptions): Live => {
+  const closing = new AbortController();
+  const byOrder = new Map<string, Set<Listener>>();
+  const byCustomer = new Map<string, Set<Listener>>();
+  const seats = new Map<string, number>();
+  let taken = 0;
+
+  const ring = (listeners: ReadonlySet<Listener> | undefined): void => {
+    for (const listener of listeners ?? []) {
+      listener.rung = true;
+      listener.wake();
+    }
+  };
+  // Whichever build it is: who is woken for nothing finds nothing newer.
+  const stop = reads.watch('order-status', (_view, rows) => {
+    for (const { id, doc } of rows) {
+      ring(byOrder.get(id));
+      const customer = (doc as Row | null)?.state.customerId;
+      if (customer !== undefined) ring(byCustomer.get(customer));
+    }
+    if (rows.length > 0) ring(byCustomer.get(ALL));
+  });
+
+  /** Asks `read` for what is new, again whenever the listener is rung, until the stream is to end. */
+  async function* listen(
+    among: Map<string, Set<Listener>>,
+    key: string,
+    signal: AbortSignal,
+    read: () => AsyncIterable<Row>,
+  ): AsyncGenerator<LiveItem> {
+    const ending = AbortSignal.any([signal, closing.signal]);
+    const listener: Listener = { rung: true, wake: () => undefined };
+    const listeners = among.get(key) ?? new Set();
+    among.set(key, listeners.add(listener));
+    const endsMs = clock.now().getTime() + mostMs;
+    try {
+      while (!ending.aborted && clock.now().getTime() < endsMs) {
+        // Before reading: what is committed meanwhile rings again.
+        listener.rung = false;
+        let any = false;
+        try {
+          for await (const row of read()) {
+            any = true;
+            yield row;
+            if (ending.aborted) return;
+          }
+        } catch (error) {
+          if (!(error instanceof ViewUnavailable)) throw error;
+        }
+        if (any || listener.rung) continue;
+        const rested = new AbortController();
+        const over = AbortSignal.any([rested.signal, ending]);
+        const rung = new Promise<void>((resolve) => {
+          listener.wake = resolve;
+        });
+        await Promise.race([rung, clock.sleep(quietMs, over)]);
+        rested.abort();
+        if (!listener.rung && !ending.aborted) yield 'quiet';
+      }
+    } finally {
+      listeners.delete(listener);
+      if (listeners.size === 0 && among.get(key) === listeners) among.delete(key);
+    }
+  }
+
+  return {
+    seat(client) {
+      const mine = seats.get(client) ?? 0;
+      if (closing.signal.aborted || taken >= streams || mine >= streamsPerClient) return undefined;
+      taken += 1;
+      seats.set(client, mine + 1);
+      let left = false;
+      return {
+        leave() {
+          if (left) return;
+          left = true;
+          taken -= 1;
+          const others = (seats.get(client) ?? 1) - 1;
+          if (others === 0) seats.delete(client);
+          else seats.set(client, others);
+        },
+      };
+    },
+
+    order(orderId, after, signal) {
+      let sent = after;
+      return listen(byOrder, orderId, signal, async function* () {
+        const row = await orderStatus.get(orderId);
+        if (row === undefined || row.state.revision <= sent) return;
+        sent = row.state.revision;
+        yield row;
+      });
+    },
+
+    orders(customerId, after, signal) {
+      const [index, prefix] =
+        customerId === undefined ? (['changed', []] as const) : (['customer-changed', [customerId]] as const);
+      let from: string | undefined = after;
+      return listen(byCustomer, customerId ?? ALL, signal, async function* () {
+        if (from === undefined) {
+          const {
+            rows: [newest],
+          } = await orderStatus.find({ index, prefix, limit: 1, descending: true });
+          from = newest?.doc.position ?? '';
+          return;
+        }
+        for (let more = true; more;) {
+          // A row that changes meanwhile moves to the end, where it is met again: none is missed.
+          const { rows, next } = await orderStatus.find({ index, prefix, limit: PAGE, from });
+          for (const { doc } of rows) {
+            if (doc.position <= from) continue;
+            from = doc.position;
+            yield doc;
+          }
+          more = next !== null;
+        }
+      });
+    },
+
+    close() {
+      stop();
+      closing.abort();
+      for (const listeners of [...byOrder.values(), ...byCustomer.values()]) ring(listeners);
+    },
+  };
+};
