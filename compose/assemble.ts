@@ -98,7 +98,7 @@ export const assemble = (
     handedTo(name, { executor, books, vault, clock, log, outside: parts.outside() });
 
   const openApi: Shop['openApi'] = async (change = (deps) => deps) => {
-    const prices = await followPrices(store, executor, log);
+    const prices = followPrices({ store, clock, log }, executor);
     const rules = {
       taxRate: environment.TAX_RATE,
       shippingFlatMinor: environment.SHIPPING_FLAT_MINOR,

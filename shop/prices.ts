@@ -6,8 +6,13 @@ import { LRUCache } from 'lru-cache';
 import { keyOf } from '../domain/kernel.ts';
 import { productStream, products, type ProductState } from '../domain/product/product.ts';
 import type { EventStore } from '../ports/event-store.ts';
-import type { Log } from '../ports/system.ts';
+import type { Clock, Log } from '../ports/system.ts';
 import type { Executor } from '../runtime/command/execute.ts';
+import { follow, type Way } from '../runtime/feed/follow.ts';
+
+const PRODUCTS = 100_000;
+const PAGE = 500;
+const FILTER = { categories: ['product'] };
 
 export interface Prices {
   /** The product, or undefined when it is not listed. Known ones answer without a promise. */
@@ -17,33 +22,58 @@ export interface Prices {
   close(): Promise<void>;
 }
 
-/** Follows the product streams from now on; a change by another process is known as soon as it is read. */
-export const followPrices = async (store: EventStore, executor: Executor, log: Log): Promise<Prices> => {
-  const known = new LRUCache<string, ProductState>({ max: 100_000 });
+/**
+ * Follows the product streams from now on; a change by another process is known as soon as it is read. While
+ * the store cannot be followed nothing is answered from memory: each checkout reads prices from the store.
+ */
+export const followPrices = (
+  { store, clock, log }: Readonly<{ store: EventStore; clock: Clock; log: Log }>,
+  executor: Executor,
+): Prices => {
+  const known = new LRUCache<string, ProductState>({ max: PRODUCTS });
   const stop = new AbortController();
-  const after = await store.tail();
-  const follow = async (): Promise<void> => {
-    for await (const page of store.subscribe(after, { categories: ['product'], signal: stop.signal }))
-      for (const event of page.events) known.delete(keyOf(event.stream));
+  let followed = false;
+  /** Counts what was forgotten: a product that was read before that may be an old one. */
+  let forgotten = 0;
+  const forget = (sku: string): void => {
+    forgotten += 1;
+    known.delete(sku);
   };
-  const following = follow().catch((error: unknown) => {
-    // Without news of changes nothing may be served from memory.
-    known.clear();
-    known.set = () => known;
+  const begin = async (): Promise<Way> => {
+    const after = await store.tail();
+    followed = true;
+    return {
+      after,
+      async take({ events }) {
+        for (const event of events) forget(keyOf(event.stream));
+        return 'on';
+      },
+      lost() {
+        followed = false;
+        forgotten += 1;
+        known.clear();
+      },
+    };
+  };
+  const following = follow(
+    { store, clock, log, who: { follower: 'prices' }, filter: FILTER, pageSize: PAGE, signal: stop.signal },
+    begin,
+  ).catch((error: unknown) =>
     log.error(
       { error: String(error) },
       'prices are no longer followed; each checkout reads them from the store',
-    );
-  });
+    ),
+  );
   const load = async (sku: string): Promise<ProductState | undefined> => {
+    const before = forgotten;
     const { state } = await executor.load(products, productStream(sku));
     if (!state.listed) return undefined;
-    known.set(sku, state);
+    if (followed && forgotten === before) known.set(sku, state);
     return state;
   };
   return {
     of: (sku) => known.get(sku) ?? load(sku),
-    forget: (sku) => void known.delete(sku),
+    forget,
     async close() {
       stop.abort();
       await following;

@@ -4,7 +4,7 @@ import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../../ports/system.ts';
 import type { History } from './blocked-streams.ts';
 import type { Breaker } from './breaker.ts';
-import { nameOf } from './failure-policy.ts';
+import { nameOf } from '../retry.ts';
 import type { Gate } from './gate.ts';
 
 /** The longest wait in memory; a longer one goes to the durable schedule so that the checkpoint proceeds. */

@@ -7,7 +7,7 @@ import type { Clock, Log, Randomness } from '../../ports/system.ts';
 import { attempt } from './attempt.ts';
 import type { ParkingEntry } from './blocked-streams.ts';
 import { samplingBreaker, type BreakerState } from './breaker.ts';
-import { backoffMs, isRetriable, nameOf } from './failure-policy.ts';
+import { backoffMs, isRetriable, nameOf } from '../retry.ts';
 import { gate } from './gate.ts';
 import { lanes } from './lanes.ts';
 import { queues, type Counts } from './queues.ts';

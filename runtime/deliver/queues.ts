@@ -12,7 +12,7 @@ import {
   type ParkingEntry,
   type Waiting,
 } from './blocked-streams.ts';
-import { nameOf } from './failure-policy.ts';
+import { nameOf } from '../retry.ts';
 import type { Lanes } from './lanes.ts';
 import { rest, waker } from '../wake.ts';
 

@@ -1,6 +1,6 @@
 import type { Bookkeeping, Scheduled } from '../../ports/bookkeeping.ts';
 import type { Clock, Log } from '../../ports/system.ts';
-import { nameOf } from './failure-policy.ts';
+import { nameOf } from '../retry.ts';
 import { rest, waker } from '../wake.ts';
 
 const POLL_MS = 1_000;

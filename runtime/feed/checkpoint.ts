@@ -1,6 +1,6 @@
 import type { Bookkeeping } from '../../ports/bookkeeping.ts';
 import type { Clock, Log } from '../../ports/system.ts';
-import { nameOf } from '../deliver/failure-policy.ts';
+import { nameOf } from '../retry.ts';
 
 const SAVE_EVERY_MS = 200;
 const SAVE_EVERY_EVENTS = 1_000;

@@ -3,8 +3,9 @@ import type { Bookkeeping } from '../../ports/bookkeeping.ts';
 import type { Batch, EventLog, Lag, LogSubscription } from '../../ports/event-log.ts';
 import type { EventFilter, EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
+import { follow, type Way } from './follow.ts';
 import { savedCheckpoint, type SavedCheckpoint } from './checkpoint.ts';
-import { isRetriable, nameOf } from '../deliver/failure-policy.ts';
+import { nameOf } from '../retry.ts';
 
 const PARTITION = 'all';
 /** Where a group is asked to go, beside its checkpoint: `n>position`, and `n=` once it has gone there. */
@@ -12,8 +13,6 @@ const SOUGHT = 'sought';
 const LOOK_EVERY_MS = 1_000;
 const COUNT_LIMIT = 1_000;
 const COUNT_PAGES = 8;
-const RESUBSCRIBE_FIRST_MS = 100;
-const RESUBSCRIBE_CAP_MS = 5_000;
 /** The checkpoint of a group that starts "from now" in an empty store: before everything. */
 const BEGINNING = '';
 
@@ -125,31 +124,6 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
         state.readUpTo = scanned;
         await onBatch(batch).catch(fail);
       };
-      const follow = async (session: Session): Promise<void> => {
-        const { state, signal } = session;
-        for (let failures = 0; !signal.aborted;) {
-          try {
-            for await (const page of store.subscribe(state.readUpTo, {
-              ...filter,
-              limit: batchSize,
-              signal,
-            })) {
-              failures = 0;
-              if (signal.aborted) break;
-              if (page.scanned !== undefined) await hand(session, page.events, page.scanned, page.atTail);
-            }
-          } catch (error) {
-            if (!isRetriable(error)) return fail(error);
-            log.warn({ group, error: nameOf(error) }, 'the store cannot be followed; trying again');
-          }
-          failures += 1;
-          if (!signal.aborted)
-            await clock.sleep(
-              Math.min(RESUBSCRIBE_CAP_MS, RESUBSCRIBE_FIRST_MS * 2 ** (failures - 1)),
-              signal,
-            );
-        }
-      };
       /** Ends the session when somebody, in whichever process, seeks. */
       const watch = async ({ end, signal }: Session): Promise<void> => {
         for (; !signal.aborted; await clock.sleep(LOOK_EVERY_MS, signal)) {
@@ -163,27 +137,35 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
           }
         }
       };
-      const again = async (): Promise<Session | undefined> => {
-        while (!stopping.signal.aborted) {
-          try {
-            return await begin();
-          } catch (error) {
-            if (!isRetriable(error)) throw error;
-            await clock.sleep(RESUBSCRIBE_CAP_MS, stopping.signal);
-          }
-        }
-        return undefined;
-      };
-
       let current = await begin();
-      const run = async (): Promise<void> => {
-        for (let session: Session | undefined = current; session; session = await again()) {
-          current = session;
-          await Promise.all([follow(session), watch(session)]);
-          // What was finished is saved before the group goes elsewhere, never after.
-          await session.state.saved.close();
-        }
+      let watching = watch(current);
+      const leave = async (): Promise<void> => {
+        current.end.abort();
+        await watching;
+        // What was finished is saved before the group goes elsewhere, never after.
+        await current.state.saved.close();
       };
+      const way = async (): Promise<Way> => {
+        if (current.end.signal.aborted) {
+          await leave();
+          current = await begin();
+          watching = watch(current);
+        }
+        const session = current;
+        return {
+          after: session.state.readUpTo,
+          signal: session.signal,
+          async take({ events, scanned, atTail }) {
+            if (scanned !== undefined) await hand(session, events, scanned, atTail);
+            return 'on';
+          },
+        };
+      };
+      const { signal } = stopping;
+      const run = (): Promise<void> =>
+        follow({ store, clock, log, who: { group }, filter, pageSize: batchSize, signal }, way).finally(
+          leave,
+        );
       const ended = run()
         .catch(fail)
         .then(() => {
@@ -196,9 +178,9 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
         async commit(_partition, cursor) {
           const {
             state: { handedOut, saved, readUpTo },
-            signal,
+            signal: over,
           } = current;
-          if (signal.aborted || readUpTo === undefined || cursor > readUpTo) return;
+          if (over.aborted || readUpTo === undefined || cursor > readUpTo) return;
           let finished = 0;
           for (let first = handedOut[finished]; first && first.cursor <= cursor; first = handedOut[finished])
             finished += 1;

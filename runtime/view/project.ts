@@ -2,9 +2,10 @@
 import type { Position } from '../../domain/kernel.ts';
 import type { Projection, View } from '../../ports/read-store.ts';
 import type { Log } from '../../ports/system.ts';
+import { follow, type Way } from '../feed/follow.ts';
 import { createFolding, ProjectionFailed } from './folding.ts';
 import type { Pacer } from './pacer.ts';
-import { activateBuild, nextBuild, type BuildDeps, type BuildProgress } from './rebuild.ts';
+import { activateBuild, BuildRefused, nextBuild, type BuildDeps, type BuildProgress } from './rebuild.ts';
 import { isBuildOf } from './read.ts';
 
 /**
@@ -23,7 +24,6 @@ export type RunningProjection = Readonly<{ status(): ProjectionStatus; close(): 
 export type ProjectDeps = BuildDeps & Readonly<{ log: Log; pacer?: Pacer }>;
 
 const PAGE = 500;
-const RETRY_MS = 1_000;
 /**
  * How long events that do not concern the view may stay unrecorded: a commit for each page of them would cost
  * more than reading them again.
@@ -49,81 +49,69 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
     status = { name, view, state: 'building', position: await reads.checkpoint(view) };
     const onProgress = (building: BuildProgress): void =>
       void (status = { ...status, position: building.position, building });
-    await activateBuild(deps, projection, view, { signal, onProgress, ...(pacer ? { pacer } : {}) });
+    try {
+      await activateBuild(deps, projection, view, { signal, onProgress, ...(pacer ? { pacer } : {}) });
+    } catch (error) {
+      // The live view runs ahead faster than this follows: it goes on where it is.
+      if (!(error instanceof BuildRefused)) throw error;
+      log.warn({ view, error: error.message }, 'a view is still being built');
+    }
   };
 
-  /** Returns when another build is active or another process writes this one. */
-  const follow = async (view: View): Promise<void> => {
+  /** Along the active build, until another one is active or another process writes this one. */
+  const along = async (view: View): Promise<Way> => {
     const folding = createFolding(projection, (id) => reads.get<D>(view, id));
     let committed = await reads.checkpoint(view);
     let committedMs = clock.now().getTime();
-    let at = committed;
-    status = { name, view, state: 'running', position: at };
-    const commit = async (): Promise<boolean> => {
-      if (at === undefined || at === committed) return true;
-      if ((await reads.commit(view, committed, folding.rows(), at)) === 'stale') return false;
-      committed = at;
-      committedMs = clock.now().getTime();
-      return true;
+    status = { name, view, state: 'running', position: committed };
+    return {
+      after: committed,
+      async take({ scanned, events }) {
+        if (!(await isActive(view))) return 'again';
+        if (scanned === undefined || scanned === status.position) return 'on';
+        await folding.take(events);
+        if (events.length > 0 || clock.now().getTime() - committedMs >= EMPTY_COMMIT_MS) {
+          if ((await reads.commit(view, committed, folding.rows(), scanned)) === 'stale') return 'again';
+          committed = scanned;
+          committedMs = clock.now().getTime();
+          // Switched while this was being written: the new build may lack these events, and waits for nobody
+          // else.
+          if (!(await isActive(view))) return 'again';
+        }
+        status = { ...status, position: scanned };
+        return 'on';
+      },
     };
-    for await (const { scanned, events } of store.subscribe(at, { categories, limit: PAGE, signal })) {
-      if (!(await isActive(view))) return;
-      if (scanned === undefined || scanned === at) continue;
-      await folding.take(events);
-      at = scanned;
-      if (events.length > 0 || clock.now().getTime() - committedMs >= EMPTY_COMMIT_MS) {
-        if (!(await commit())) return;
-        // Switched while this was being written: the new build may lack these events, and waits for nobody
-        // else.
-        if (!(await isActive(view))) return;
-      }
-      status = { ...status, position: at };
-    }
-    await commit();
+  };
+  const begin = async (): Promise<Way | undefined> => {
+    const active = await reads.active(name);
+    if (active && isBuildOf(projection, active.view)) return along(active.view);
+    await build();
+    return undefined;
+  };
+  const standStill = (error: unknown): void => {
+    const at = error instanceof ProjectionFailed ? error.event : undefined;
+    const failed = {
+      position: at?.position ?? status.position ?? ('' as Position),
+      type: at?.type ?? '',
+      stream: at?.stream ?? '',
+      error: error instanceof Error ? error.message : String(error),
+    };
+    status = { ...status, state: 'failed', failed };
+    log.error({ view: status.view, ...failed }, 'a view stands still: it could not go on');
   };
 
   const run = async (): Promise<void> => {
-    while (!signal.aborted) {
-      try {
-        const active = await reads.active(name);
-        if (active && isBuildOf(projection, active.view)) await follow(active.view);
-        else await build();
-        continue;
-      } catch (error) {
-        if (signal.aborted) break;
-        if (error instanceof ProjectionFailed) {
-          const { position, type, stream } = error.event;
-          status = { ...status, state: 'failed', failed: { position, type, stream, error: error.message } };
-          log.error(
-            { view: status.view, position, type, stream, error: error.message },
-            'a view stands still: it could not fold an event',
-          );
-          return;
-        }
-        if (error instanceof RangeError) {
-          // A row that the read store cannot keep (a key that is too long): trying again would change
-          // nothing.
-          status = {
-            ...status,
-            state: 'failed',
-            failed: {
-              position: status.position ?? ('' as Position),
-              type: '',
-              stream: '',
-              error: error.message,
-            },
-          };
-          log.error(
-            { view: status.view, error: error.message },
-            'a view stands still: a row of it cannot be kept',
-          );
-          return;
-        }
-        log.warn({ view: status.view, error: String(error) }, 'a view could not go on; trying again');
-      }
-      await clock.sleep(RETRY_MS, signal);
+    try {
+      await follow(
+        { store, clock, log, who: { view: name }, filter: { categories }, pageSize: PAGE, signal },
+        begin,
+      );
+      status = { ...status, state: 'stopped' };
+    } catch (error) {
+      // Trying again would change nothing: an event that cannot be folded, a row that cannot be kept, a bug.
+      standStill(error);
     }
-    status = { ...status, state: 'stopped' };
   };
   const running = run();
   return {

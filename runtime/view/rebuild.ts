@@ -45,6 +45,8 @@ export type BuildOptions = Readonly<{
 /** Another process writes the same build, or has dropped it. */
 export class BuildTaken extends Error {
   override readonly name = 'BuildTaken';
+  /** What it found will have changed by then. */
+  readonly retriable = true;
   constructor(view: View) {
     super(`another process is filling or has dropped ${view}: let it finish, then look again`);
   }
