@@ -12,8 +12,7 @@ import { sales } from '../projections/sales.ts';
 import { stockLevels } from '../projections/stock-levels.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/command/execute.ts';
-import type { RunningConsumer } from '../runtime/deliver/consume.ts';
-import { runConsumer } from '../runtime/deliver/run.ts';
+import { consume, type RunningConsumer } from '../runtime/deliver/consume.ts';
 import { storeLog } from '../runtime/feed/store-log.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
 import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
@@ -78,7 +77,7 @@ const authentication = (environment: Environment, { secret, system: { clock } }:
 export const assemble = (
   parts: Parts,
   environment: Environment,
-  tuning: Partial<Pick<ExecutorOptions, 'cacheLines'>> = {},
+  tuning: Partial<Pick<ExecutorOptions, 'cacheWeight'>> = {},
 ): Shop => {
   const { store, books, reads, vault, distance, system } = parts;
   const { clock, randomness, log } = system;
@@ -204,10 +203,7 @@ export const assemble = (
         for (const { make, ...declared } of started) {
           const { name } = declared;
           const consumer = { ...declared, ...make(handed(name)) };
-          running.set(
-            name,
-            await runConsumer({ consumer, log: eventLog, books, clock, randomness, logger: log, audit }),
-          );
+          running.set(name, await consume({ consumer, eventLog, books, clock, randomness, log, audit }));
         }
       } catch (error) {
         await stop();

@@ -1,7 +1,9 @@
-/** Which errors say that trying again is right, and how long to wait before. */
+/** Which errors say that trying again is right, how long to wait before, and when to give up. */
+import type { Failure, Verdict } from '../ports/consumer.ts';
 
 const FIRST_BACKOFF_MS = 100;
 const BACKOFF_CAP_MS = 30_000;
+const GIVE_UP_AFTER_MS = 3_600_000;
 
 /**
  * Whether an error says of itself that trying again is right (OutsideError, StoreUnavailable,
@@ -18,3 +20,16 @@ export const nameOf = (error: unknown): string => (error instanceof Error ? erro
  */
 export const backoffMs = (attempt: number, fraction: number): number =>
   Math.ceil(fraction * Math.min(BACKOFF_CAP_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1)));
+
+/**
+ * Retries what says that it is retriable, for an hour since the first failure, then parks; parks everything
+ * else at once, since a programming error or a call that is wrong does not mend itself. A conflict (another
+ * process was faster) never parks. `why` names no more than the kind of error: its message may hold personal
+ * data.
+ */
+export const outsidePolicy = ({ error, attempt, sinceFirstMs, fraction }: Failure): Verdict => {
+  if (!isRetriable(error)) return { do: 'park', why: `${nameOf(error)}: trying again would not help` };
+  if (sinceFirstMs >= GIVE_UP_AFTER_MS && nameOf(error) !== 'ConflictError')
+    return { do: 'park', why: `gave up after an hour: ${nameOf(error)} in each of ${attempt} attempts` };
+  return { do: 'retry', afterMs: backoffMs(attempt, fraction) };
+};

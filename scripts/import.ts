@@ -90,7 +90,9 @@ const main = async (): Promise<number> => {
   const parts = await openParts(environment, system, { lock: false });
   const scratch = openScratch(mkdtempSync(join(tmpdir(), 'orderfold-import-')));
   try {
-    const { executor, projections, builds } = assemble(parts, environment, { cacheLines: ORDER_CACHE_LINES });
+    const { executor, projections, builds } = assemble(parts, environment, {
+      cacheWeight: ORDER_CACHE_LINES,
+    });
     const progress = createProgress({
       clock: systemClock,
       terminal: process.stderr.isTTY,

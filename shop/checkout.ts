@@ -19,7 +19,7 @@ import type { Clock } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
 import { orders } from '../domain/order/order.ts';
 import type { Executor } from '../runtime/command/execute.ts';
-import { orderIdOf } from '../runtime/command/identity.ts';
+import { orderIdOf } from './order-id.ts';
 import type { Prices } from './prices.ts';
 
 export type Address = Readonly<{

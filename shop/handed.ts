@@ -8,7 +8,7 @@ import type { Clock, Log } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
 import type { Context, Executed, Executor } from '../runtime/command/execute.ts';
 import { derivedUuid } from '../runtime/command/identity.ts';
-import { outsidePolicy } from '../runtime/deliver/failure-policy.ts';
+import { outsidePolicy } from '../runtime/retry.ts';
 import { Refused, type Answer, type Cause, type ConsumerDeps } from './consumer-deps.ts';
 import { recordWarehouseNews } from './news.ts';
 

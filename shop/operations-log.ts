@@ -4,7 +4,7 @@ import { operationsLog, operationsStream, type OperationsEvent } from '../domain
 import type { Clock } from '../ports/system.ts';
 import type { Executor } from '../runtime/command/execute.ts';
 import { derivedUuid } from '../runtime/command/identity.ts';
-import type { ParkingEntry } from '../runtime/deliver/blocked-streams.ts';
+import type { ParkingEntry } from '../runtime/deliver/blocked.ts';
 
 export type RecordOperation = (event: OperationsEvent, actor: Actor, commandId: string) => Promise<void>;
 

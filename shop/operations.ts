@@ -8,7 +8,7 @@ import {
   parkingEntry,
   retryParkedIn,
   type ParkingEntry,
-} from '../runtime/deliver/blocked-streams.ts';
+} from '../runtime/deliver/blocked.ts';
 import type { RunningConsumer } from '../runtime/deliver/consume.ts';
 import type { ViewOperations } from './view-builds.ts';
 

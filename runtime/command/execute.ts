@@ -96,7 +96,7 @@ type Waiting = Readonly<{
 }>;
 
 /**
- * `cacheLines`: order lines (about) kept folded in memory. `snapshotEvery`: events between snapshots of
+ * `cacheWeight`: how much (as aggregates weigh their states) is kept folded in memory. `snapshotEvery`: events between snapshots of
  * streams that have them.
  */
 export type ExecutorOptions = Readonly<{
@@ -104,7 +104,7 @@ export type ExecutorOptions = Readonly<{
   books?: Bookkeeping;
   clock: Clock;
   log?: Log;
-  cacheLines?: number;
+  cacheWeight?: number;
   attempts?: number;
   batch?: number;
   waiting?: number;
@@ -122,7 +122,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     waiting = 20_000,
     snapshotEvery = 500,
   } = options;
-  const maxSize = options.cacheLines ?? 500_000;
+  const maxSize = options.cacheWeight ?? 500_000;
   const cache = new LRUCache<string, { aggregate: AnyAggregate; entry: Entry }>({
     maxSize,
     sizeCalculation: ({ aggregate, entry }) => Math.min(maxSize, Math.max(1, aggregate.weight(entry.state))),

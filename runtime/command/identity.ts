@@ -15,24 +15,13 @@ const uuidOf = (bytes: Buffer): string => {
 /** A UUID (version 8: our own layout, RFC 9562) that is always the same for the same parts. */
 export const derivedUuid = (...parts: readonly string[]): string => uuidOf(hash(parts));
 
-const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
-
 /**
- * The order that a customer's key stands for. Its first 48 bits are the key's own time (ms) when the key is a
- * UUIDv7, else a hash: ids in order of time keep the store's writes together, which it appends several times
- * as fast as random ones.
+ * The same with a time (ms since 1970) as its first 48 bits: ids in order of time keep the store's writes
+ * together, which it appends several times as fast as random ones.
  */
-export const orderIdOf = (customerId: string, idempotencyKey: string): string => {
-  const bytes = hash(['order', customerId, idempotencyKey]);
-  const v7 = UUID_V7.exec(idempotencyKey);
-  if (v7) Buffer.from(`${v7[1]}${v7[2]}`, 'hex').copy(bytes);
-  return uuidOf(bytes);
-};
-
-/** As orderIdOf, for an order that is imported: the time is the invoice's (ms since 1970). */
-export const importedOrderIdOf = (source: string, invoice: string, placedAtMs: number): string => {
-  const bytes = hash(['import', source, invoice]);
-  bytes.writeUIntBE(placedAtMs, 0, 6);
+export const derivedUuidAt = (atMs: number, ...parts: readonly string[]): string => {
+  const bytes = hash(parts);
+  bytes.writeUIntBE(atMs, 0, 6);
   return uuidOf(bytes);
 };
 

@@ -1,11 +1,78 @@
+/** One event handled: when its turn has come, again after short waits, until it is done or needs more than that. */
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { Consumer, Verdict } from '../../ports/consumer.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../../ports/system.ts';
-import type { History } from './blocked-streams.ts';
+import type { History } from './blocked.ts';
 import type { Breaker } from './breaker.ts';
 import { nameOf } from '../retry.ts';
-import type { Gate } from './gate.ts';
+
+/** The right to make one call; `release` exactly once, with how it ended. */
+type Permit = Readonly<{
+  trial: boolean;
+  release(outcome: 'answered' | 'outside-failed' | 'aborted'): void;
+}>;
+
+export type Gate = Readonly<{
+  /** Waits its turn, first come first served; undefined once the gate has shut. */
+  enter(): Promise<Permit | undefined>;
+  running(): number;
+  /** Nobody enters any more; who waits gets undefined. */
+  shut(): void;
+}>;
+
+/** Lets `limit` calls run at once, and none (but the breaker's trial) while the outside is down. */
+export const createGate = ({
+  limit,
+  breaker,
+  clock,
+}: Readonly<{ limit: number; breaker: Breaker; clock: Clock }>): Gate => {
+  const waiting: ((permit: Permit | undefined) => void)[] = [];
+  const shutting = new AbortController();
+  let running = 0;
+  let alarmSet = false;
+  const nowMs = (): number => clock.now().getTime();
+
+  const admitAfter = async (waitMs: number): Promise<void> => {
+    if (alarmSet) return;
+    alarmSet = true;
+    await clock.sleep(waitMs, shutting.signal);
+    alarmSet = false;
+    admit();
+  };
+  const admit = (): void => {
+    while (waiting.length > 0 && running < limit && !shutting.signal.aborted) {
+      const admission = breaker.admit(nowMs());
+      if (!admission.go) {
+        if (admission.waitMs !== undefined) void admitAfter(admission.waitMs);
+        return;
+      }
+      running += 1;
+      waiting.shift()?.({
+        trial: admission.trial,
+        release(outcome) {
+          running -= 1;
+          breaker.report(admission, outcome, nowMs());
+          admit();
+        },
+      });
+    }
+  };
+
+  return {
+    enter: () =>
+      new Promise((resolve) => {
+        if (shutting.signal.aborted) return resolve(undefined);
+        waiting.push(resolve);
+        admit();
+      }),
+    running: () => running,
+    shut() {
+      shutting.abort();
+      for (const leave of waiting.splice(0)) leave(undefined);
+    },
+  };
+};
 
 /** The longest wait in memory; a longer one goes to the durable schedule so that the checkpoint proceeds. */
 const LONGEST_WAIT_MS = 1_000;
@@ -37,7 +104,15 @@ export type Attempt = (
 ) => Promise<Outcome>;
 
 /** Handles an event, again after short waits, until it is done or needs more than that. */
-export const attempt = ({ consumer, gate, breaker, clock, randomness, halt, onRetry }: Options): Attempt => {
+export const createAttempt = ({
+  consumer,
+  gate,
+  breaker,
+  clock,
+  randomness,
+  halt,
+  onRetry,
+}: Options): Attempt => {
   const call = async (
     event: EventEnvelope,
     signal: AbortSignal,

@@ -4,23 +4,23 @@ import type { Bookkeeping } from '../../ports/bookkeeping.ts';
 import type { Consumer } from '../../ports/consumer.ts';
 import type { Batch, EventLog, LogSubscription } from '../../ports/event-log.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
-import { attempt } from './attempt.ts';
-import type { ParkingEntry } from './blocked-streams.ts';
+import { nameOf } from '../retry.ts';
+import { createAttempt, createGate, type FailedFor } from './attempt.ts';
+import { createBacklog, type Counts } from './backlog.ts';
+import type { ParkingEntry } from './blocked.ts';
 import { samplingBreaker, type BreakerState } from './breaker.ts';
-import { backoffMs, isRetriable, nameOf } from '../retry.ts';
-import { gate } from './gate.ts';
-import { lanes } from './lanes.ts';
-import { queues, type Counts } from './queues.ts';
+import { createLanes, createWindow, type Taken, type Window } from './lanes.ts';
+import { runRetries } from './retries.ts';
+import { runSchedule } from './schedule.ts';
 import { waker } from '../wake.ts';
-import { window, type Taken, type Window } from './window.ts';
 
 export type ConsumeOptions = Readonly<{
   consumer: Consumer;
-  log: EventLog;
+  eventLog: EventLog;
   books: Bookkeeping;
   clock: Clock;
   randomness: Randomness;
-  logger: Log;
+  log: Log;
   /** Writes down that something is parked, retried or discarded, before it is; a crash may repeat it. */
   audit(entry: ParkingEntry): Promise<void>;
   /** How long `close` lets running handlers go on before their signal aborts. */
@@ -69,11 +69,9 @@ const DRAIN_MS = 10_000;
 /** How long a handler that was told to stop may take to do so. */
 const ABORTED_MS = 1_000;
 const LOOK_MS = 100;
+const DUE_AT_ONCE = 256;
 const OPERATOR = { actor: { id: 'operator', role: 'operator' }, reason: 'retried' } as const;
 
-class Halted extends Error {
-  override readonly name = 'Halted';
-}
 type Partition = {
   readonly name: string;
   readonly window: Window;
@@ -83,12 +81,12 @@ type Partition = {
 };
 
 /**
- * Runs a consumer on a log: each stream strictly in order, streams in parallel, effects first and the
+ * Runs a consumer on an event log: each stream strictly in order, streams in parallel, effects first and the
  * checkpoint last. What fails is retried, parked with its stream behind it, or stops the consumer, as its
  * policy says; nothing is skipped.
  */
 export const consume = async (options: ConsumeOptions): Promise<RunningConsumer> => {
-  const { consumer, log, books, clock, randomness, logger, audit, drainMs = DRAIN_MS } = options;
+  const { consumer, eventLog, books, clock, randomness, log, audit, drainMs = DRAIN_MS } = options;
   const { name, concurrency } = consumer;
   const unfinishedLimit = Math.max(256, 16 * concurrency);
   /** One slow event must not hold up the others, yet what a crash repeats, and memory, need a bound. */
@@ -102,9 +100,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const roomier = waker();
   /** There may be nothing left to do. */
   const calmer = waker();
-  const streams = lanes(calmer.wake);
   const breaker = samplingBreaker(consumer.breaker ? {} : { minimumCalls: Infinity });
-  const door = gate({ limit: concurrency, breaker, clock });
+  const gate = createGate({ limit: concurrency, breaker, clock });
   const partitions = new Map<string, Partition>();
   let subscribing: Promise<LogSubscription> | undefined;
   let subscription: LogSubscription | undefined;
@@ -118,60 +115,47 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const stop = (reason: string): void => {
     if (ending) return;
     why = reason;
-    logger.error({ consumer: name, why }, 'the consumer has stopped');
+    log.error({ consumer: name, why }, 'the consumer has stopped');
     void shutDown();
   };
-  const durably = async <T>(act: () => Promise<T>): Promise<T> => {
-    for (let failures = 1; ; failures++) {
-      try {
-        return await act();
-      } catch (error) {
-        if (halt.signal.aborted) throw new Halted();
-        if (!isRetriable(error)) throw error;
-        logger.warn(
-          { consumer: name, failures, error: nameOf(error) },
-          'the books cannot be written; trying again',
-        );
-        await clock.sleep(Math.min(5_000, backoffMs(failures, 1)), halt.signal);
-      }
-    }
-  };
-  const inLane = async (stream: string, task: () => Promise<void>): Promise<void> => {
-    try {
-      await streams.run(stream, async () => (halt.signal.aborted ? undefined : task()));
-    } catch (error) {
-      if (!(error instanceof Halted))
-        stop(
-          `the runtime failed at ${stream}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-        );
-    }
-  };
-  const tryOut = attempt({
+  const lanes = createLanes({
+    halt: halt.signal,
+    onEmpty: calmer.wake,
+    onError: (lane, error) =>
+      stop(
+        `the runtime failed at ${lane}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      ),
+  });
+  const attempt = createAttempt({
     consumer,
-    gate: door,
+    gate,
     breaker,
     clock,
     randomness,
     halt: halt.signal,
     onRetry: () => (retries += 1),
   });
-  const waiting = queues({
+  const backlog = createBacklog({
     name,
-    parallel: concurrency,
     books,
     clock,
-    logger,
-    lanes: streams,
-    attempt: tryOut,
-    audit,
-    durably,
-    inLane,
-    stop,
+    log,
+    lanes,
     halt: halt.signal,
-    abort: abort.signal,
+    audit,
     pausedMs: () => breaker.pausedMs(clock.now().getTime()),
     onChange: calmer.wake,
   });
+  /** Carries the verdict out. False: the consumer stops, nothing is finished. */
+  const settle = async (failed: FailedFor, partition: string | undefined): Promise<boolean> => {
+    const { event, verdict } = failed;
+    if (verdict.do === 'stop') {
+      stop(`${verdict.why} (${event.type}, ${event.stream}@${event.revision})`);
+      return false;
+    }
+    await backlog.block(failed, partition);
+    return true;
+  };
 
   const commit = (partition: Partition): void => {
     const boundary = partition.window.boundary();
@@ -186,7 +170,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     subscription
       .commit(partition.name, boundary)
       .catch((error: unknown) =>
-        logger.warn({ consumer: name, error: nameOf(error) }, 'a commit failed; the next one covers it'),
+        log.warn({ consumer: name, error: nameOf(error) }, 'a commit failed; the next one covers it'),
       );
   };
   const finish = (partition: Partition, taken: Taken): void => {
@@ -197,10 +181,10 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   };
   const deliver = async (event: EventEnvelope, partition: Partition, taken: Taken): Promise<void> => {
     if (partition.signal.aborted) return;
-    if (!(await waiting.behind(event, partition.name))) {
-      const outcome = await tryOut(event, partition.work, undefined);
+    if (!(await backlog.queueBehind(event, partition.name))) {
+      const outcome = await attempt(event, partition.work, undefined);
       if (outcome === 'halted') return;
-      if (outcome !== 'done' && !(await waiting.settle(outcome, partition.name))) return;
+      if (outcome !== 'done' && !(await settle(outcome, partition.name))) return;
     }
     finish(partition, taken);
   };
@@ -210,11 +194,11 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     if (known?.signal === signal) return known;
     // Another process may have followed it meanwhile and have left streams blocked; so does who replays
     // events to this consumer.
-    if (partitions.size > 0 || known || forgotten) await durably(() => waiting.load());
+    if (partitions.size > 0 || known || forgotten) await backlog.durably(backlog.load);
     forgotten = false;
     const fresh: Partition = {
       name: id,
-      window: window(),
+      window: createWindow(),
       signal,
       work: AbortSignal.any([signal, abort.signal]),
       committed: undefined,
@@ -225,7 +209,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       'abort',
       () => {
         if (partitions.get(id) === fresh) partitions.delete(id);
-        if (!halt.signal.aborted) waiting.forget(id);
+        if (!halt.signal.aborted) backlog.forget(id);
         forgotten = true;
         roomier.wake();
         calmer.wake();
@@ -256,7 +240,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       if (!(await roomIn(partition))) return;
       const taken = partition.window.take(cursor);
       if (event.meta.origin === 'import') finish(partition, taken);
-      else void inLane(event.stream, () => deliver(event, partition, taken));
+      else void lanes.start(event.stream, () => deliver(event, partition, taken));
     }
     if (!(await roomIn(partition))) return;
     partition.window.pass(batch.through);
@@ -267,11 +251,11 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const shutDown = (): Promise<void> =>
     (ending ??= (async () => {
       halt.abort();
-      door.shut();
+      gate.shut();
       roomier.wake();
       calmer.wake();
       const drained = new AbortController();
-      void streams.empty().then(() => drained.abort());
+      void lanes.empty().then(() => drained.abort());
       await clock.sleep(drainMs, drained.signal);
       abort.abort();
       await clock.sleep(ABORTED_MS, drained.signal);
@@ -279,10 +263,22 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       await (await subscribing?.catch(() => undefined))?.close();
     })());
 
-  await waiting.load();
-  const running = waiting.run();
-  subscribing = log.subscribe(name, { ...consumer.handles, from: consumer.from, batchSize: BATCH }, (batch) =>
-    onBatch(batch).catch((error: unknown) => stop(`a batch could not be taken on: ${nameOf(error)}`)),
+  await backlog.load();
+  const retrying = runRetries({
+    backlog,
+    lanes,
+    parallel: concurrency,
+    attempt,
+    settle,
+    halt: halt.signal,
+    abort: abort.signal,
+  });
+  const running = Promise.all([retrying, backlog.watch()]);
+  subscribing = eventLog.subscribe(
+    name,
+    { ...consumer.handles, from: consumer.from, batchSize: BATCH },
+    (batch) =>
+      onBatch(batch).catch((error: unknown) => stop(`a batch could not be taken on: ${nameOf(error)}`)),
   );
   try {
     subscription = await subscribing;
@@ -294,28 +290,37 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     () => stop('the log has ended'),
     (error: unknown) => stop(error instanceof Error ? error.message : String(error)),
   );
+  const schedules = (consumer.schedules ?? []).map(({ name: schedule, onDue }) =>
+    runSchedule({ books, clock, log, name: schedule, batch: DUE_AT_ONCE, onDue }),
+  );
+  const listening = consumer.listen?.();
   // What was finished before the subscription was known.
   for (const partition of partitions.values()) commit(partition);
 
-  const quiet = (): boolean => streams.size() === 0 && unfinished() === 0 && !waiting.due();
+  const quiet = (): boolean => lanes.size() === 0 && unfinished() === 0 && backlog.due().length === 0;
   return {
-    close: shutDown,
+    // What runs beside the handling goes on when the consumer has stopped by itself: only who closes it ends both.
+    async close() {
+      await listening?.stop();
+      await shutDown();
+      await Promise.all(schedules.map((schedule) => schedule.close()));
+    },
     status: () => ({
       name,
       state: ending ? 'stopped' : breaker.state() === 'closed' ? 'running' : 'paused',
       why,
-      inFlight: door.running(),
+      inFlight: gate.running(),
       unfinished: unfinished(),
       lastEventAt,
-      blocked: waiting.counts(),
+      blocked: backlog.counts(),
       retries,
       breaker: breaker.state(),
     }),
-    retryParked: (id, by = OPERATOR) => waiting.retry(id, by),
-    discardParked: (id, by) => waiting.discard(id, by),
+    retryParked: (id, by = OPERATOR) => backlog.retryParked(id, by),
+    discardParked: backlog.discardParked,
     async idle() {
       while (!halt.signal.aborted) {
-        if (quiet() && (await log.lag(name)).events === 0 && quiet()) return;
+        if (quiet() && (await eventLog.lag(name)).events === 0 && quiet()) return;
         const look = new AbortController();
         await Promise.race([calmer.next(), clock.sleep(LOOK_MS, look.signal)]);
         look.abort();

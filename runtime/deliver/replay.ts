@@ -1,11 +1,11 @@
 /** Events handed to a consumer again. */
-import type { EventEnvelope, Position } from '../../domain/kernel.ts';
+import { categoryOf, type EventEnvelope, type Position } from '../../domain/kernel.ts';
 import type { Bookkeeping } from '../../ports/bookkeeping.ts';
 import type { Consumer } from '../../ports/consumer.ts';
 import type { EventLog } from '../../ports/event-log.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
-import { blockedBy, blockedId } from './blocked-streams.ts';
+import { blockedBy, blockedId } from './blocked.ts';
 
 export type ReplayDeps = Readonly<{
   store: EventStore;
@@ -14,13 +14,13 @@ export type ReplayDeps = Readonly<{
   clock: Clock;
 }>;
 /**
- * `after`: exclusive; undefined is the beginning. Without `orderId` and `types` the whole consumer is set
+ * `after`: exclusive; undefined is the beginning. Without `stream` and `types` the whole consumer is set
  * back.
  */
 export type ReplayRequest = Readonly<{
   consumer: Pick<Consumer, 'name' | 'handles' | 'sideEffects'>;
   after: Position | undefined;
-  orderId?: string;
+  stream?: string;
   types?: readonly string[];
   dryRun?: boolean;
   withSideEffects?: boolean;
@@ -58,7 +58,7 @@ export const replayToConsumer = async (
   const {
     consumer: { name, handles, sideEffects },
     after,
-    orderId,
+    stream,
     types,
     dryRun = false,
     onProgress,
@@ -77,13 +77,13 @@ export const replayToConsumer = async (
       sentence: `${name} acts on the outside. It finds most of it done already and the keys of its calls are the same, yet say --with-side-effects to mean it (--dry-run shows what it would be handed).`,
     };
 
-  const way = orderId === undefined && types === undefined ? 'set back' : 'queued';
+  const way = stream === undefined && types === undefined ? 'set back' : 'queued';
   const wanted = async function* (): AsyncGenerator<EventEnvelope> {
-    if (orderId !== undefined) {
-      for await (const event of store.readStream(`order-${orderId}`))
+    if (stream !== undefined) {
+      for await (const event of store.readStream(stream))
         if (
           (after === undefined || event.position > after) &&
-          handles.categories.includes('order') &&
+          handles.categories.includes(categoryOf(stream)) &&
           (types ?? handles.types).includes(event.type)
         )
           yield event;

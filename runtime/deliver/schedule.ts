@@ -14,7 +14,7 @@ export type ScheduleOptions = Readonly<{
   /** The schedule's name in the bookkeeping. */
   name: string;
   clock: Clock;
-  logger: Log;
+  log: Log;
   /** Entries read at once at most. */
   batch: number;
   /**
@@ -33,14 +33,7 @@ export type RunningSchedule = Readonly<{
 const backoffMs = (failures: number): number => Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** (failures - 1));
 
 /** Does what falls due in a durable schedule, 16 at a time, each key by one call at a time. */
-export const runSchedule = ({
-  books,
-  name,
-  clock,
-  logger,
-  batch,
-  onDue,
-}: ScheduleOptions): RunningSchedule => {
+export const runSchedule = ({ books, name, clock, log, batch, onDue }: ScheduleOptions): RunningSchedule => {
   const resting = rest(clock);
   const finished = waker();
   const running = new Set<string>();
@@ -61,7 +54,7 @@ export const runSchedule = ({
       if (failures.size >= REMEMBERED_FAILURES) failures.clear(); // counts only: at worst a pause starts small again
       failures.set(key, failed);
       const again = new Date(clock.now().getTime() + backoffMs(failed)).toISOString();
-      logger.error(
+      log.error(
         { schedule: name, key, failed, again, error: nameOf(error), stack: stackOf(error) },
         'what was due failed and will be tried again',
       );
@@ -101,10 +94,7 @@ export const runSchedule = ({
       try {
         await round();
       } catch (error) {
-        logger.warn(
-          { schedule: name, error: nameOf(error) },
-          'the schedule could not be read; looking again',
-        );
+        log.warn({ schedule: name, error: nameOf(error) }, 'the schedule could not be read; looking again');
       }
       if (!closing) await resting.sleep(POLL_MS);
     }

@@ -8,7 +8,7 @@ import { productStream } from '../../domain/product/product.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import type { Executor } from '../../runtime/command/execute.ts';
-import { importedOrderIdOf } from '../../runtime/command/identity.ts';
+import { importedOrderIdOf } from '../../shop/order-id.ts';
 import type { Progress } from '../cli/progress.ts';
 import { createCatalogue, listProduct, stockGoods } from './catalogue.ts';
 import { readRows, type Header, type Row } from './csv.ts';

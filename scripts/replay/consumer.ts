@@ -3,6 +3,7 @@ import { positionAt, numberOf } from '../../adapters/stored-event.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { consumers } from '../../consumers/index.ts';
 import type { Position } from '../../domain/kernel.ts';
+import { orderStream } from '../../domain/order/events.ts';
 import { replayToConsumer } from '../../runtime/deliver/replay.ts';
 import { WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
@@ -48,7 +49,7 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
       after,
       dryRun: options['dry-run'] === true,
       withSideEffects: options['with-side-effects'] === true,
-      ...(options.order === undefined ? {} : { orderId: options.order }),
+      ...(options.order === undefined ? {} : { stream: orderStream(options.order) }),
       ...(options.type === undefined ? {} : { types: options.type }),
       onProgress: (events) => progress.report('counting events', events, undefined),
     },

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/deliver/blocked-streams.ts';
+import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/deliver/blocked.ts';
 import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
 import { latch, name, of, position, quietLog, world } from './world.ts';
@@ -192,7 +192,7 @@ test('a crash before the commit delivers again what is blocked or was done alrea
   await w.happen('order-a', 'order-a', 'order-a');
   const lost = { ...w.books, saveCheckpoint: async () => true }; // the commits of the process that dies
   const first = await w.start({
-    log: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }),
+    eventLog: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }),
   });
   await first.idle();
   await first.close();

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { samplingBreaker } from '../../runtime/deliver/breaker.ts';
-import { outsidePolicy } from '../../runtime/deliver/failure-policy.ts';
+import { outsidePolicy } from '../../runtime/retry.ts';
 import { until } from '../fake-clock.ts';
 import { outage, world } from './world.ts';
 

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import type { Batch, EventLog } from '../../ports/event-log.ts';
-import { blockedBy, blockedId } from '../../runtime/deliver/blocked-streams.ts';
+import { blockedBy, blockedId } from '../../runtime/deliver/blocked.ts';
 import { until } from '../fake-clock.ts';
 import { latch, newEvent, of, world } from './world.ts';
 
@@ -13,7 +13,7 @@ const test = suite('consume: partitions');
 const handLog = () => {
   let onBatch: (batch: Batch) => Promise<void> = async () => undefined;
   const commits: string[] = [];
-  const log: EventLog = {
+  const eventLog: EventLog = {
     publish: async () => undefined,
     async subscribe(_group, _options, take) {
       onBatch = take;
@@ -40,7 +40,7 @@ const handLog = () => {
       through: String(events.at(-1)?.revision ?? 0),
       deliveries: events.map((event) => ({ event, cursor: String(event.revision) })),
     });
-  return { log, commits, deliver };
+  return { eventLog, commits, deliver };
 };
 const event = (stream: string, revision: number): EventEnvelope => ({
   ...newEvent(stream, revision),
@@ -53,8 +53,8 @@ test('partitions are committed each on its own', async () => {
   const w = world();
   const slow = latch();
   w.steering.handle = ({ stream }) => (stream === 'order-slow' ? slow.opened : Promise.resolve());
-  const { log, commits, deliver } = handLog();
-  const running = await w.start({ log });
+  const { eventLog, commits, deliver } = handLog();
+  const running = await w.start({ eventLog });
   const { signal } = new AbortController();
   await deliver('0', signal, event('order-slow', 1), event('order-a', 2));
   await deliver('1', signal, event('order-b', 7));
@@ -73,8 +73,8 @@ test('a partition that is taken away is worked on no more and committed no more'
     new Promise((_resolve, reject) =>
       signal.addEventListener('abort', () => reject((told.push(true), new Error('stopped')))),
     );
-  const { log, commits, deliver } = handLog();
-  const running = await w.start({ log });
+  const { eventLog, commits, deliver } = handLog();
+  const running = await w.start({ eventLog });
   const assignment = new AbortController();
   await deliver('0', assignment.signal, event('order-a', 1), event('order-a', 2), event('order-b', 3));
   await until('it runs', () => w.tried.length === 1);
@@ -100,8 +100,8 @@ test('a partition that is taken away is worked on no more and committed no more'
 
 test('what another process left blocked is known before a partition`s first event; what went with it is left alone', async () => {
   const w = world();
-  const { log, deliver } = handLog();
-  const running = await w.start({ log });
+  const { eventLog, deliver } = handLog();
+  const running = await w.start({ eventLog });
   const assignment = new AbortController();
   await deliver('1', new AbortController().signal, event('order-z', 1));
   await w.books.block(

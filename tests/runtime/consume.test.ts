@@ -65,7 +65,7 @@ test('commits are saved together, not one by one', async () => {
   };
   for (let i = 0; i < 300; i++) await w.happen(`order-${i}`);
   const running = await w.start({
-    log: storeLog({ store: w.store, books, clock: w.clock, log: quietLog }),
+    eventLog: storeLog({ store: w.store, books, clock: w.clock, log: quietLog }),
     books,
   });
   await running.idle();

@@ -15,7 +15,7 @@ import { as, receive, START, STREAM, world } from './execute-world.ts';
 const stored = suite('what is stored');
 
 stored('is chained by hashes, also over batches, processes and evictions', async () => {
-  const w = world({ cacheLines: 1 });
+  const w = world({ cacheWeight: 1 });
   for (let n = 0; n < 3; n++)
     await Promise.all([
       w.give(`a${n}`),
@@ -110,7 +110,7 @@ cached('are kept, and only what is new is read', async () => {
 });
 
 cached('that were evicted are folded again', async () => {
-  const w = world({ cacheLines: 15 });
+  const w = world({ cacheWeight: 15 });
   for (let round = 0; round < 3; round++)
     for (let n = 0; n < 5; n++)
       await w.executor.execute(stocks, stockStream(`S${n}`), receive(), as(`${round}-${n}`));

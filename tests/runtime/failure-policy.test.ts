@@ -4,7 +4,7 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import { VaultUnavailable } from '../../ports/vault.ts';
-import { outsidePolicy } from '../../runtime/deliver/failure-policy.ts';
+import { outsidePolicy } from '../../runtime/retry.ts';
 import { outage } from './world.ts';
 
 const test = suite('outside policy');

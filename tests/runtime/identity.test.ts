@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { v7, validate, version } from 'uuid';
-import { derivedUuid, eventIdOf, importedOrderIdOf, orderIdOf } from '../../runtime/command/identity.ts';
+import { importedOrderIdOf, orderIdOf } from '../../shop/order-id.ts';
+import { derivedUuid, eventIdOf } from '../../runtime/command/identity.ts';
 
 const identity = suite('derived ids');
 const ms = fc.integer({ min: 0, max: 2 ** 48 - 1 });

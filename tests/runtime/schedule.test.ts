@@ -19,7 +19,7 @@ const shop = (work: (key: string) => Promise<void> = async () => undefined, batc
       name: 'deadlines',
       clock,
       batch,
-      logger: { ...quietLog, error: () => void (errors += 1) },
+      log: { ...quietLog, error: () => void (errors += 1) },
       async onDue(key) {
         await work(key);
         await books.unschedule('deadlines', key);
@@ -113,7 +113,7 @@ test('one that is left in place does not run in a circle', async () => {
     name: 'deadlines',
     clock,
     batch: 1,
-    logger: { ...quietLog, error: (_f, sentence) => void errors.push(sentence) },
+    log: { ...quietLog, error: (_f, sentence) => void errors.push(sentence) },
     onDue: async () => void (runs += 1),
   });
   await clock.advance(10_000);

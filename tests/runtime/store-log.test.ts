@@ -30,7 +30,7 @@ const follow = async (
 test('delivers what is there and what comes, with cursors to commit to, and resumes behind the checkpoint', async () => {
   const w = world();
   for (let i = 0; i < 25; i++) await w.happen('order-a');
-  const first = await follow(w.log());
+  const first = await follow(w.eventLog());
   await until('all', () => first.seen.length === 25);
   assert.ok(first.batches.every(({ deliveries }) => deliveries.length <= 10));
   assert.is(first.batches.at(-1)?.atTail, true);
@@ -38,7 +38,7 @@ test('delivers what is there and what comes, with cursors to commit to, and resu
   await first.subscription.ended;
   assert.is(position(await w.checkpoint()), 25);
   await w.happen('order-a', 'order-b');
-  const second = await follow(w.log());
+  const second = await follow(w.eventLog());
   await until('the rest', () => second.seen.length === 2);
   assert.equal(second.seen, ['order-a/25', 'order-b/0']);
   await second.subscription.close();
@@ -48,7 +48,7 @@ test('the next batch waits for the one before', async () => {
   const w = world();
   for (let i = 0; i < 25; i++) await w.happen('order-a');
   let calls = 0;
-  const subscription = await w.log().subscribe('tester', ALL, ({ signal }) => {
+  const subscription = await w.eventLog().subscribe('tester', ALL, ({ signal }) => {
     calls += 1;
     return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   });
@@ -61,17 +61,17 @@ test('the next batch waits for the one before', async () => {
 
 test('from now: the first start is remembered, also in an empty store', async () => {
   const empty = world();
-  await (await follow(empty.log(), { from: 'now' })).subscription.close();
+  await (await follow(empty.eventLog(), { from: 'now' })).subscription.close();
   await empty.happen('order-a');
-  const later = await follow(empty.log(), { from: 'now' });
+  const later = await follow(empty.eventLog(), { from: 'now' });
   await until('what came since', () => later.seen.length === 1);
   await later.subscription.close();
 
   const w = world();
   await w.happen('order-a');
-  await (await follow(w.log(), { from: 'now' })).subscription.close();
+  await (await follow(w.eventLog(), { from: 'now' })).subscription.close();
   await w.happen('order-b');
-  const again = await follow(w.log(), { from: 'now' });
+  const again = await follow(w.eventLog(), { from: 'now' });
   await until('what came since', () => again.seen.length === 1);
   assert.equal(again.seen, ['order-b/0']);
   await again.subscription.close();
@@ -79,7 +79,7 @@ test('from now: the first start is remembered, also in an empty store', async ()
 
 test('lag: what the group listens to, counted from what is finished', async () => {
   const w = world();
-  const log = w.log();
+  const log = w.eventLog();
   assert.equal(await log.lag('tester'), { events: 0, seconds: 0 });
   await w.happen('order-a', 'order-a');
   await w.store.append('stock-x', 'none', [newEvent('stock-x', 0)]);
@@ -101,7 +101,7 @@ test('lag: what the group listens to, counted from what is finished', async () =
 test('lag is exact for a store that numbers its events, and a lower bound for others', async () => {
   const w = world();
   for (let i = 0; i < 9_000; i++) await w.happen('order-a');
-  assert.is((await w.log().lag('tester')).events, 9_000);
+  assert.is((await w.eventLog().lag('tester')).events, 9_000);
   const other = storeLog({ store: w.store, books: w.books, clock: w.clock, log: quietLog });
   const { events } = await other.lag('tester');
   assert.ok(events >= 1_000 && events <= 9_000, String(events));
@@ -163,7 +163,7 @@ test('a checkpoint that another process moved ends the subscription; an unclear 
 
 test('publish is refused: the store is the log', async () => {
   const why = await world()
-    .log()
+    .eventLog()
     .publish([])
     .then(
       () => undefined,

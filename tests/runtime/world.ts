@@ -8,7 +8,7 @@ import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
 import type { Consumer, Failure, Verdict } from '../../ports/consumer.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Log, Randomness } from '../../ports/system.ts';
-import type { ParkingEntry } from '../../runtime/deliver/blocked-streams.ts';
+import type { ParkingEntry } from '../../runtime/deliver/blocked.ts';
 import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
 import { decimalDistance, storeLog } from '../../runtime/feed/store-log.ts';
 import { fakeClock } from '../fake-clock.ts';
@@ -73,7 +73,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     handle: async () => undefined,
     onFailure: () => ({ do: 'park', why: 'broken' }),
   };
-  const logger: Log = { ...quietLog, error: (_fields, sentence) => void errors.push(sentence) };
+  const log: Log = { ...quietLog, error: (_fields, sentence) => void errors.push(sentence) };
 
   const consumer: Consumer = {
     name: 'tester',
@@ -98,15 +98,15 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     },
     ...over,
   };
-  const log = () => storeLog({ store, books, clock, log: quietLog, distance: decimalDistance(1) });
+  const eventLog = () => storeLog({ store, books, clock, log: quietLog, distance: decimalDistance(1) });
   const start = (options: Partial<ConsumeOptions> = {}): Promise<RunningConsumer> =>
     consume({
       consumer,
-      log: log(),
+      eventLog: eventLog(),
       books,
       clock,
       randomness,
-      logger,
+      log,
       audit: async (entry) => void audited.push(entry),
       ...(drainMs === undefined ? {} : { drainMs }),
       ...options,
@@ -150,7 +150,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     steering,
     consumer,
     start,
-    log,
+    eventLog,
     happen,
     advanceUntil,
     checkpoint,

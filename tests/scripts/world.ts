@@ -11,7 +11,7 @@ import { orderStream } from '../../domain/order/events.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import { orders } from '../../domain/order/order.ts';
 import { createExecutor } from '../../runtime/command/execute.ts';
-import { importedOrderIdOf } from '../../runtime/command/identity.ts';
+import { importedOrderIdOf } from '../../shop/order-id.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
 import { importHistory, type ImportOptions, type Summary } from '../../scripts/import/import-history.ts';
 import { fakeClock } from '../fake-clock.ts';
@@ -80,7 +80,7 @@ export const world = (given?: EventStore): World => {
       const clock = fakeClock(`2026-01-0${1 + (runs % 9)}T00:00:00.000Z`);
       const scratch = openScratch(join(folder, `scratch-${runs++}`));
       const into = options.store ?? store;
-      const executor = createExecutor({ store: into, books: memoryBookkeeping(), clock, cacheLines: 50 });
+      const executor = createExecutor({ store: into, books: memoryBookkeeping(), clock, cacheWeight: 50 });
       try {
         const summary = await importHistory({
           file: path,

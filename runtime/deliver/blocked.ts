@@ -1,3 +1,7 @@
+/**
+ * A lane (here a stream) that waits behind a failed event, as the books hold it; and what an operator's retry and
+ * discard write, from whichever process.
+ */
 import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
 import type { Blocked, Bookkeeping } from '../../ports/bookkeeping.ts';
@@ -91,33 +95,6 @@ export const parkingEntry = (
 
 /** How often and since when an event has failed. `pausedMs`: how long the breaker had been open by then. */
 export type History = Readonly<{ attempts: number; firstAtMs: number; pausedMs: number }>;
-
-/** What a consumer keeps in memory of a blocked stream; the event itself stays in the books. */
-export type Waiting = {
-  readonly id: string;
-  readonly stream: string;
-  state: Blocked['state'];
-  dueAtMs: number;
-  headId: string;
-  headRevision: number;
-  history: History;
-  /** Its queue is being worked off, or waits for its lane to do so. */
-  draining: boolean;
-  /** Where its events come from, once known: it goes when the partition is taken away. */
-  partition: string | undefined;
-};
-
-export const waitingOf = (blocked: Blocked, pausedMs: number, partition: string | undefined): Waiting => ({
-  id: blocked.id,
-  stream: blocked.stream,
-  state: blocked.state,
-  dueAtMs: blocked.dueAt === undefined ? 0 : Date.parse(blocked.dueAt),
-  headId: blocked.event.id,
-  headRevision: blocked.event.revision,
-  history: { attempts: blocked.attempts, firstAtMs: Date.parse(blocked.firstAt), pausedMs },
-  draining: false,
-  partition,
-});
 
 const PAGE = 500;
 
