@@ -85,17 +85,17 @@ export interface ReadStore {
 }
 
 /**
- * One view: pure. `idsOf`: the rows that an event touches. `furtherIdsOf`: more rows that it touches, told
+ * One view: pure. `C`: the categories that there are, so that one that does not exist does not compile. `idsOf`: the rows that an event touches. `furtherIdsOf`: more rows that it touches, told
  * from a row that it has just touched (an order's row knows its day and its customer, later events do not).
  * `apply`: the row after the event, null to remove it; `from`: the row that named this one. `keys`: under
  * which index keys the row is found. A change of any of these is a new version. `setting`: what the rows
  * depend on beside the events (a time zone); another setting is another view.
  */
-export type Projection<D> = Readonly<{
+export type Projection<D, C extends string = string> = Readonly<{
   name: string;
   version: number;
   setting?: string;
-  categories: readonly string[];
+  categories: readonly C[];
   idsOf(event: EventEnvelope): readonly string[];
   furtherIdsOf?(doc: D, event: EventEnvelope, id: string): readonly string[];
   apply(doc: D | undefined, event: EventEnvelope, id: string, from?: D): D | null;

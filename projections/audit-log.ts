@@ -1,6 +1,7 @@
 /**
  * Who did what and when, over every stream: where to look an event up; the event itself stays in the store.
  */
+import { aggregates, type Category } from '../domain/index.ts';
 import { keyOf, type Role } from '../domain/kernel.ts';
 import type { Projection, Row } from '../ports/read-store.ts';
 
@@ -21,10 +22,10 @@ export type AuditRow = Readonly<{
  * All indexes go on with the time, then with the row's id, which is the event's position. `order`: an order's
  * own stream.
  */
-export const auditLog: Projection<AuditRow> = {
+export const auditLog: Projection<AuditRow, Category> = {
   name: 'audit-log',
   version: 1,
-  categories: ['order', 'stock', 'product', 'customer', 'operations'],
+  categories: Object.keys(aggregates) as Category[],
   idsOf: (event) => [event.position],
   apply: (_row, { stream, revision, type, meta: { actor, at } }) => ({
     stream,

@@ -1,4 +1,5 @@
 /** The catalogue as a shop front lists it: name, price and what is available, by SKU. */
+import type { Category } from '../domain/index.ts';
 import { keyOf } from '../domain/kernel.ts';
 import { productEvent } from '../domain/product/product.ts';
 import { levelsAfter, NO_STOCK, type StockLevels } from '../domain/stock/levels.ts';
@@ -13,7 +14,7 @@ export const searchWords = (text: string): string[] => [
   ...new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []),
 ];
 
-export const catalogue: Projection<CatalogueRow> = {
+export const catalogue: Projection<CatalogueRow, Category> = {
   name: 'catalogue',
   version: 1,
   categories: ['product', 'stock'],

@@ -1,6 +1,7 @@
 /**
  * What a customer has ordered: a row per order, as a list shows it, and a row per customer that sums them up.
  */
+import type { Category } from '../domain/index.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent, type OrderEvent, type OrderEventData } from '../domain/order/events.ts';
 import type { Projection, Row } from '../ports/read-store.ts';
@@ -151,7 +152,7 @@ const COUNTED: ReadonlySet<string> = new Set([
 ] satisfies OrderEvent['type'][]);
 
 /** `customer` goes on with the time of placing; rows of customers are found by their id alone. */
-export const customerOrders: Projection<CustomerOrdersRow> = {
+export const customerOrders: Projection<CustomerOrdersRow, Category> = {
   name: 'customer-orders',
   version: 1,
   categories: ['order'],

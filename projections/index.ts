@@ -1,4 +1,5 @@
 /** Every view: a new one is a file of its own and a line here. */
+import type { Category } from '../domain/index.ts';
 import type { Projection } from '../ports/read-store.ts';
 import { auditLog } from './audit-log.ts';
 import { catalogue } from './catalogue.ts';
@@ -9,8 +10,8 @@ import { sales } from './sales.ts';
 import { stockLevels } from './stock-levels.ts';
 
 /** `timeZone`: IANA name; whose days figures are counted in. */
-export const projectionsOf = (timeZone: string): readonly Projection<never>[] =>
-  [
+export const projectionsOf = (timeZone: string): readonly Projection<never, Category>[] => {
+  const views = [
     orderStatus,
     catalogue,
     stockLevels,
@@ -18,4 +19,6 @@ export const projectionsOf = (timeZone: string): readonly Projection<never>[] =>
     sales({ timeZone }),
     operations({ timeZone }),
     auditLog,
-  ] as unknown as readonly Projection<never>[];
+  ] satisfies readonly Pick<Projection<never, Category>, 'categories'>[];
+  return views as unknown as readonly Projection<never, Category>[];
+};

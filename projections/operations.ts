@@ -2,6 +2,7 @@
  * How far orders come and how long that takes them: a funnel by the day of placing, and which orders are not
  * finished.
  */
+import type { Category } from '../domain/index.ts';
 import { counted, type DurationCounts } from '../domain/duration-counts.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent, type OrderEventType } from '../domain/order/events.ts';
@@ -128,7 +129,9 @@ const dayRow = (
 };
 
 /** Indexes: `unfinished` [placedAt] of the orders that are not closed, `day` [day]. */
-export const operations = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<OperationsRow> => {
+export const operations = ({
+  timeZone,
+}: Readonly<{ timeZone: string }>): Projection<OperationsRow, Category> => {
   const { dayOf } = shopCalendar(timeZone);
   return {
     name: 'operations',

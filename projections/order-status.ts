@@ -1,6 +1,7 @@
 /**
  * The order page and every list of orders: the order itself, folded, under the keys that the lists ask for.
  */
+import type { Category } from '../domain/index.ts';
 import type { Position } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { orderNumber } from '../domain/order/number.ts';
@@ -16,7 +17,7 @@ export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>
  * Indexes go on with the time of placing, `changed` with the position of the last event; `number` finds one
  * order.
  */
-export const orderStatus: Projection<OrderStatusRow> = {
+export const orderStatus: Projection<OrderStatusRow, Category> = {
   name: 'order-status',
   version: 2,
   categories: ['order'],

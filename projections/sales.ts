@@ -2,6 +2,7 @@
  * What was sold, by the time of placing: per minute, hour and day of the shop's time zone, and per SKU and
  * day.
  */
+import type { Category } from '../domain/index.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { shopCalendar, type ShopCalendar } from '../domain/shop-day.ts';
@@ -166,7 +167,7 @@ const skuRow = (
  * Booked at the time of placing: ReturnReceived adds to `returnedMinor` of the periods in which its order was
  * placed; nothing else changes a figure. Indexes: `minute`, `hour`, `day` [start], `month` [YYYY-MM, sku].
  */
-export const sales = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<SalesRow> => {
+export const sales = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<SalesRow, Category> => {
   const calendar = shopCalendar(timeZone);
   const startOf = (period: SalesPeriod['kind'], { placedAt, day }: SalesOrder): number =>
     period === 'day' ? calendar.startOfDay(day) : calendar.startOf(period, Date.parse(placedAt));

@@ -1,4 +1,5 @@
 /** What of each SKU is there and promised, to see what runs short. */
+import type { Category } from '../domain/index.ts';
 import { keyOf } from '../domain/kernel.ts';
 import { levelsAfter, NO_STOCK, type StockLevels } from '../domain/stock/levels.ts';
 import { stockEvent } from '../domain/stock/stock.ts';
@@ -7,7 +8,7 @@ import type { Projection } from '../ports/read-store.ts';
 /** `available` = on hand − reserved; below 0 when more has left than was counted. `updatedAt`: ISO 8601. */
 export type StockLevelsRow = StockLevels & Readonly<{ sku: string; available: number; updatedAt: string }>;
 
-export const stockLevels: Projection<StockLevelsRow> = {
+export const stockLevels: Projection<StockLevelsRow, Category> = {
   name: 'stock-levels',
   version: 1,
   // A product that was listed and never received is short as well: it gets a row of zeros.

@@ -98,6 +98,11 @@ const alive = (pid) => {
 const stamp = join(root, 'build', '.fingerprint');
 const built = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
 
+/** What an earlier build left of sources that are gone would still be found, and its tests run. */
+const outputs = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.js(\.map)?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 const install = () => {
   console.error('orderfold: installing packages from the lockfile …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
@@ -117,6 +122,9 @@ const build = () => {
     { cwd: root, stdio: ['ignore', 2, 2] },
   );
   if (status !== 0) throw new Error('the build failed; see above.');
+  for (const path of outputs(join(root, 'build')))
+    if (!existsSync(join(root, relative(join(root, 'build'), path).replace(/\.js(\.map)?$/, '.ts'))))
+      rmSync(path);
   writeFileSync(stamp, before);
 };
 if (!installed() || !built()) {

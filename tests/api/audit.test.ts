@@ -167,12 +167,12 @@ one(
       data: {},
       meta,
     });
-    await api.deps.store.append('customer-busy', 'none', [
+    await api.deps.store.append('operations-busy', 'none', [
       event(0, 'Wanted'),
       ...Array.from({ length: 2_500 }, (_, n) => event(n + 1, 'Noise')),
     ]);
     await api.settled();
-    for (const query of ['actor=busy&type=Wanted', 'stream=customer-busy&type=Wanted']) {
+    for (const query of ['actor=busy&type=Wanted', 'stream=operations-busy&type=Wanted']) {
       const pages: number[] = [];
       for (let cursor: string | null = ''; cursor !== null;) {
         const { body } = await api.call(

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { aggregates } from '../../domain/index.ts';
 
 // Compiled to build/tests/house: the sources are three folders up.
 const root = resolve(import.meta.dirname, '..', '..', '..');
@@ -133,6 +134,49 @@ layers('no circle between files, not even of types', () => {
   assert.equal(circles, []);
 });
 layers.run();
+
+const complete = suite('house: nothing is left out');
+const contents = (path: string): string => files.find((file) => file.path === path)?.text ?? '';
+const imported = (registry: string): ReadonlySet<string> =>
+  new Set(imports.filter(({ from }) => from === registry).map(({ to }) => to));
+const lacking = (registry: string, wanted: (path: string) => boolean): readonly string[] => {
+  const there = imported(registry);
+  return files.map(({ path }) => path).filter((path) => wanted(path) && !there.has(path));
+};
+complete('every consumer, view, aggregate and route stands in its registry', () => {
+  assert.equal(
+    lacking('consumers/index.ts', (path) => /^consumers\/[^/]+\/index\.ts$/.test(path)),
+    [],
+  );
+  assert.equal(
+    lacking('projections/index.ts', (path) => /^projections\/(?!index)[^/]+\.ts$/.test(path)),
+    [],
+  );
+  assert.equal(
+    lacking('domain/index.ts', (path) => path.startsWith('domain/') && /: Aggregate</.test(contents(path))),
+    [],
+  );
+  assert.equal(
+    lacking('api/routes/index.ts', (path) => /^api\/routes\/(?!index)/.test(path)),
+    [],
+  );
+});
+complete('every event that is declared is written by somebody', () => {
+  const writers = ['domain', 'shop', 'runtime', 'scripts'];
+  const texts = files.filter(({ path }) => writers.includes(room(path))).map(({ text }) => text);
+  // Named for another reason than to tell it from others.
+  const isWritten = (type: string): boolean => {
+    const named = new RegExp(`(?<!case |[!=]== )'${type}'`);
+    return texts.some((text) => named.test(text));
+  };
+  const unwritten = Object.values(aggregates).flatMap(({ category, events }) =>
+    Object.keys(events)
+      .filter((type) => !isWritten(type))
+      .map((type) => `${category}: ${type}`),
+  );
+  assert.equal(unwritten, []);
+});
+complete.run();
 
 const purity = suite('house: clock, randomness and timers');
 const IMPURE =
