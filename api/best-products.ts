@@ -4,7 +4,7 @@
 import { addDays } from '../domain/shop-day.ts';
 import type { Clock } from '../ports/system.ts';
 import type { ViewReader } from '../runtime/view/read.ts';
-import type { SalesRow, SalesSku } from './rows.ts';
+import type { SalesRow, SalesSku } from '../projections/sales.ts';
 
 /** `from` inclusive, `to` exclusive: days (YYYY-MM-DD). */
 export type DayRange = Readonly<{ from: string; to: string }>;

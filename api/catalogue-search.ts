@@ -1,6 +1,6 @@
 /** Finding products by how words begin, a page at a time, each product once. */
 import type { ViewReader } from '../runtime/view/read.ts';
-import type { CatalogueRow } from './rows.ts';
+import type { CatalogueRow } from '../projections/catalogue.ts';
 import { BadCursor, findPage } from './cursor.ts';
 
 /** Words of a name, folded as the view folds them. */

@@ -9,15 +9,13 @@ import type { ViewReader } from '../runtime/view/read.ts';
 import type { Live } from '../shop/live.ts';
 import type { Operations } from '../shop/operations.ts';
 import type { Authentication } from './auth.ts';
-import type {
-  AuditRow,
-  CatalogueRow,
-  CustomerOrdersRow,
-  OperationsRow,
-  OrderStatusRow,
-  SalesRow,
-  StockLevelsRow,
-} from './rows.ts';
+import type { AuditRow } from '../projections/audit-log.ts';
+import type { CatalogueRow } from '../projections/catalogue.ts';
+import type { CustomerOrdersRow } from '../projections/customer-orders.ts';
+import type { OperationsRow } from '../projections/operations.ts';
+import type { OrderStatusRow } from '../projections/order-status.ts';
+import type { SalesRow } from '../projections/sales.ts';
+import type { StockLevelsRow } from '../projections/stock-levels.ts';
 
 /** Whether requests can be served; `why` is shown to anyone and holds nothing secret. */
 export type Readiness = Readonly<{ ok: true }> | Readonly<{ ok: false; why: string }>;

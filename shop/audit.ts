@@ -1,19 +1,11 @@
 /** What an auditor asks of the store: search who did what and when, and take all of it along. */
-import type { EventEnvelope, Position, Role } from '../domain/kernel.ts';
+import type { EventEnvelope, Position } from '../domain/kernel.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { KeyPart } from '../ports/read-store.ts';
 import { hashOf } from '../runtime/command/chain.ts';
+import type { AuditRow } from '../projections/audit-log.ts';
 import type { ViewReader } from '../runtime/view/read.ts';
 
-/** A row of the view `audit-log`. `at`: ISO 8601 with milliseconds. */
-export type AuditRow = Readonly<{
-  stream: string;
-  revision: number;
-  type: string;
-  actorId: string;
-  role: Role;
-  at: string;
-}>;
 /**
  * `order`: the id of an order. `from` (inclusive) and `to` (exclusive) bound `meta.at` and are ISO 8601 with
  * milliseconds, UTC.

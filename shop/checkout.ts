@@ -19,7 +19,7 @@ import type { Clock } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
 import { orders } from '../domain/order/order.ts';
 import type { Executor } from '../runtime/command/execute.ts';
-import { orderIdOf } from './order-id.ts';
+import { derivedUuid, derivedUuidAt } from '../runtime/command/identity.ts';
 import type { Prices } from './prices.ts';
 
 export type Address = Readonly<{
@@ -60,6 +60,15 @@ export type CheckoutDeps = Readonly<{
   currency: string;
   expiryMs: number;
 }>;
+
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+
+/** The order that a customer's key stands for, in order of the key's own time when it is a UUIDv7. */
+export const orderIdOf = (customerId: string, idempotencyKey: string): string => {
+  const v7 = UUID_V7.exec(idempotencyKey);
+  const parts = ['order', customerId, idempotencyKey];
+  return v7 ? derivedUuidAt(parseInt(`${v7[1]}${v7[2]}`, 16), ...parts) : derivedUuid(...parts);
+};
 
 /**
  * The answer to a checkout's repeat is the event that is stored, whatever has become of prices and order

@@ -2,15 +2,14 @@
  * What becomes of orders, as it is known: fed from the commits to the view order-status, read from the view
  * by each reader at its own pace.
  */
-import type { OrderState } from '../domain/order/state.ts';
 import type { Position } from '../domain/kernel.ts';
+import type { OrderStatusRow } from '../projections/order-status.ts';
 import type { ReadStore } from '../ports/read-store.ts';
 import type { Clock } from '../ports/system.ts';
 import { ViewUnavailable, type ViewReader } from '../runtime/view/read.ts';
 
-type Row = Readonly<{ state: OrderState; position: Position }>;
 /** `quiet`: nothing has happened for a while; time to show that the stream is alive. */
-export type LiveItem = Row | 'quiet';
+export type LiveItem = OrderStatusRow | 'quiet';
 
 /** Taken before a stream begins; given back when it ends. */
 export type Seat = Readonly<{ leave(): void }>;
@@ -38,7 +37,7 @@ export interface Live {
  */
 export type LiveOptions = Readonly<{
   reads: ReadStore;
-  orderStatus: ViewReader<Row>;
+  orderStatus: ViewReader<OrderStatusRow>;
   clock: Clock;
   streams?: number;
   streamsPerClient?: number;
@@ -81,7 +80,7 @@ export const createLive = ({
   const stop = reads.watch('order-status', (_view, rows) => {
     for (const { id, doc } of rows) {
       ring(byOrder.get(id));
-      const customer = (doc as Row | null)?.state.customerId;
+      const customer = (doc as OrderStatusRow | null)?.state.customerId;
       if (customer !== undefined) ring(byCustomer.get(customer));
     }
     if (rows.length > 0) ring(byCustomer.get(ALL));
@@ -92,7 +91,7 @@ export const createLive = ({
     among: Map<string, Set<Listener>>,
     key: string,
     signal: AbortSignal,
-    read: () => AsyncIterable<Row>,
+    read: () => AsyncIterable<OrderStatusRow>,
   ): AsyncGenerator<LiveItem> {
     const ending = AbortSignal.any([signal, closing.signal]);
     const listener: Listener = { rung: true, wake: () => undefined };

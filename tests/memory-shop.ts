@@ -14,8 +14,9 @@ export const memoryShop = (
   system: Partial<System> = {},
   over: Partial<Parts> = {},
   variables: Readonly<Record<string, string>> = {},
+  tuning: Parameters<typeof assemble>[2] = {},
 ): MemoryShop => {
   const environment = readEnvironment({ SEED: 'none', ...variables });
   const parts = memoryParts(environment, { ...realSystem, log: quietLog, ...system }, over);
-  return { parts, shop: assemble(parts, environment) };
+  return { parts, shop: assemble(parts, environment, tuning) };
 };

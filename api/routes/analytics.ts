@@ -9,7 +9,8 @@ import type { ApiDeps } from '../deps.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { route } from '../route.ts';
-import type { OperationsDay, SalesPeriod as SalesPeriodRow } from '../rows.ts';
+import type { OperationsDay } from '../../projections/operations.ts';
+import type { SalesPeriod as SalesPeriodRow } from '../../projections/sales.ts';
 import {
   BestLimit,
   BestProducts,

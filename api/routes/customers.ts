@@ -7,7 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { route, type Route } from '../route.ts';
-import type { CustomerOrder, CustomerSummary } from '../rows.ts';
+import type { CustomerOrder, CustomerSummary } from '../../projections/customer-orders.ts';
 import { components, Cursor, Instant, Limit, page } from '../schemas/common.ts';
 
 const Count = z.int().min(0);

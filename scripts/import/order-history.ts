@@ -10,7 +10,7 @@ import type { OrderState } from '../../domain/order/state.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import { orders } from '../../domain/order/order.ts';
 import type { Context, Executor } from '../../runtime/command/execute.ts';
-import { derivedUuid } from '../../runtime/command/identity.ts';
+import { derivedUuid, derivedUuidAt } from '../../runtime/command/identity.ts';
 import { countryCode } from './countries.ts';
 import type { Part } from './returns.ts';
 import type { Rejection, Taken } from './row-rules.ts';
@@ -29,6 +29,10 @@ export const importContext = (source: string, at: string, ...what: readonly stri
   at,
   origin: 'import',
 });
+
+/** The order that an invoice is: in order of its time (ms since 1970), the same however often it is imported. */
+export const importedOrderIdOf = (source: string, invoice: string, placedAtMs: number): string =>
+  derivedUuidAt(placedAtMs, 'import', source, invoice);
 
 /** The id of a sale's line: its place among the invoice's sales, from 1. */
 export const lineIdOf = (index: number): string => String(index + 1);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bestProducts } from '../../api/best-products.ts';
-import type { SalesRow, SalesSku } from '../../api/rows.ts';
+import type { SalesRow, SalesSku } from '../../projections/sales.ts';
 import { addDays, shopCalendar } from '../../domain/shop-day.ts';
 import type { Find, Found } from '../../ports/read-store.ts';
 import type { ViewReader } from '../../runtime/view/read.ts';

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderNumber } from '../../domain/order/number.ts';
-import { orderIdOf } from '../../shop/order-id.ts';
+import { orderIdOf } from '../../shop/checkout.ts';
 
 const number = suite('order number');
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { v7, validate, version } from 'uuid';
-import { importedOrderIdOf, orderIdOf } from '../../shop/order-id.ts';
+import { importedOrderIdOf } from '../../scripts/import/order-history.ts';
+import { orderIdOf } from '../../shop/checkout.ts';
 import { derivedUuid, eventIdOf } from '../../runtime/command/identity.ts';
 
 const identity = suite('derived ids');

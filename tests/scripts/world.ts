@@ -4,17 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { openScratch } from '../../adapters/lmdb/scratch.ts';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import { orders } from '../../domain/order/order.ts';
-import { createExecutor } from '../../runtime/command/execute.ts';
-import { importedOrderIdOf } from '../../shop/order-id.ts';
+import { importedOrderIdOf } from '../../scripts/import/order-history.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
 import { importHistory, type ImportOptions, type Summary } from '../../scripts/import/import-history.ts';
 import { fakeClock } from '../fake-clock.ts';
+import { memoryShop } from '../memory-shop.ts';
 
 export const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country';
 export type Cells = Readonly<{
@@ -56,7 +55,7 @@ export type World = Readonly<{
 }>;
 
 const loadOrder = async (store: EventStore, invoice: string, placedAt: string) => {
-  const executor = createExecutor({ store, clock: fakeClock('2026-01-01T00:00:00.000Z') });
+  const { executor } = memoryShop({ clock: fakeClock('2026-01-01T00:00:00.000Z') }, { store }).shop;
   return (
     await executor.load(orders, orderStream(importedOrderIdOf('import', invoice, Date.parse(placedAt))))
   ).state;
@@ -80,7 +79,7 @@ export const world = (given?: EventStore): World => {
       const clock = fakeClock(`2026-01-0${1 + (runs % 9)}T00:00:00.000Z`);
       const scratch = openScratch(join(folder, `scratch-${runs++}`));
       const into = options.store ?? store;
-      const executor = createExecutor({ store: into, books: memoryBookkeeping(), clock, cacheWeight: 50 });
+      const { executor } = memoryShop({ clock }, { store: into }, {}, { cacheWeight: 50 }).shop;
       try {
         const summary = await importHistory({
           file: path,
