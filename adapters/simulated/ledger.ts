@@ -22,7 +22,10 @@ export type LedgerTable<V> = Readonly<{
 /** Small enough for a map in memory, a file or a server: the books of a bank that does not exist. */
 export type Ledger = Readonly<{
   table<V>(name: string): LedgerTable<V>;
-  /** Reads and writes as one: nothing of another process comes between. Resolves when it is kept. */
+  /**
+   * Reads and writes as one: nothing of another process comes between. Resolves when it is kept. What `act` wrote
+   * before it threw may stay.
+   */
   transaction<T>(act: () => T): Promise<T>;
   close(): Promise<void>;
 }>;

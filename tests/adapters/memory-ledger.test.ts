@@ -1,0 +1,7 @@
+import { memoryLedger } from '../../adapters/memory/ledger.ts';
+import { ledgerContract } from '../contracts/ledger.ts';
+
+ledgerContract('memory', async () => {
+  const ledger = memoryLedger();
+  return { ledger, close: ledger.close };
+});
