@@ -29,7 +29,7 @@ import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
 
 export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
-export type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
+type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
 
 /** What a shop is assembled of. */
 export type Parts = Readonly<{
@@ -81,7 +81,7 @@ const simulated = (environment: Environment, system: System, ledger: (provider: 
 });
 
 /** The outside of a data folder: simulated providers with their books in it, mail, the figures' sink. */
-export const openOutside = (environment: Environment, folder: DataFolder, system: System) => {
+const openOutside = (environment: Environment, folder: DataFolder, system: System) => {
   const { gateway, warehouse } = simulated(environment, system, (provider) =>
     openLmdbLedger(folder.subfolder(`simulated/${provider}`)),
   );

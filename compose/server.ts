@@ -75,7 +75,7 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
 };
 
 /** Starts everything on `parts`, the API first, or rejects with nothing left running and the parts closed. */
-export const runServer = async (parts: Parts, environment: Environment): Promise<RunningServer> => {
+const runServer = async (parts: Parts, environment: Environment): Promise<RunningServer> => {
   const { ROLES } = environment;
   const { store, system } = parts;
   const has = (role: string): boolean => ROLES.includes('all') || ROLES.includes(role);

@@ -1,8 +1,8 @@
 /**
  * The order page and every list of orders: the order itself, folded, under the keys that the lists ask for.
  */
+import { keyOf, type Position } from '../domain/kernel.ts';
 import type { Category } from '../domain/index.ts';
-import type { Position } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { orderNumber } from '../domain/order/number.ts';
 import { evolve } from '../domain/order/evolve.ts';
@@ -21,7 +21,7 @@ export const orderStatus: Projection<OrderStatusRow, Category> = {
   name: 'order-status',
   version: 2,
   categories: ['order'],
-  idsOf: (event) => [event.stream.slice('order-'.length)],
+  idsOf: (event) => [keyOf(event.stream)],
   apply: (row, event) => ({
     state: evolve(row?.state ?? initialOrder, orderEvent(event)),
     position: event.position,

@@ -3,9 +3,7 @@ import { system as realSystem } from '../adapters/system.ts';
 import { assemble, type Shop } from '../compose/assemble.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { memoryParts, type Parts, type System } from '../compose/parts.ts';
-import type { Log } from '../ports/system.ts';
-
-export const quietLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+import { quietLog } from './quiet-log.ts';
 
 export type MemoryShop = Readonly<{ parts: Parts; shop: Shop }>;
 

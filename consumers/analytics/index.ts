@@ -1,4 +1,5 @@
 /** Sends what happened to orders to the figures' sink: flat facts without personal data. */
+import { keyOf } from '../../domain/kernel.ts';
 import { orderEvent, type OrderEvent } from '../../domain/order/events.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import type { ShopConsumer } from '../../shop/consumer-deps.ts';
@@ -84,7 +85,7 @@ export const analytics: ShopConsumer = {
     onFailure,
     async handle(stored) {
       const event = orderEvent(stored);
-      const orderId = stored.stream.slice('order-'.length);
+      const orderId = keyOf(stored.stream);
       const state = await orders.load(orderId);
       await sink.write({
         factId: stored.id,

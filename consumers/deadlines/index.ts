@@ -1,4 +1,5 @@
 /** Orders that are never confirmed end: a deadline is kept for each that is open and not held. */
+import { keyOf } from '../../domain/kernel.ts';
 import type { OrderState } from '../../domain/order/state.ts';
 import type { ShopConsumer } from '../../shop/consumer-deps.ts';
 
@@ -29,7 +30,7 @@ export const deadlines: ShopConsumer = {
     return {
       onFailure,
       async handle(event) {
-        const orderId = event.stream.slice('order-'.length);
+        const orderId = keyOf(event.stream);
         await keep(orderId, await orders.load(orderId));
       },
       schedules: [

@@ -2,7 +2,7 @@
  * Sets stock aside for orders and gives it back. What the stock answered is reported to the order, which
  * draws the conclusions.
  */
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import { stockNeeds, type StockNeed } from '../../domain/order/needs.ts';
 import { orderEvent, type ShortagePolicy } from '../../domain/order/events.ts';
 import type { Line, OrderState } from '../../domain/order/state.ts';
@@ -191,7 +191,7 @@ export const inventory: ShopConsumer = {
           );
           return;
         }
-        const state = await orders.load(event.stream.slice('order-'.length));
+        const state = await orders.load(keyOf(event.stream));
         if (event.type === 'ShipmentDispatched') await dispatched(state, event);
         if (event.type === 'ReturnReceived') await returned(state, event);
         await settle(state, event);

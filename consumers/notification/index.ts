@@ -1,4 +1,5 @@
 /** Tells the customer by mail what has become of the order. */
+import { keyOf } from '../../domain/kernel.ts';
 import { orderEvent, type OrderEvent, type OrderEventType } from '../../domain/order/events.ts';
 import { orderNumber } from '../../domain/order/number.ts';
 import type { OrderState } from '../../domain/order/state.ts';
@@ -86,7 +87,7 @@ export const notification: ShopConsumer = {
     onFailure,
     async handle(stored) {
       const event = orderEvent(stored);
-      const state = await orders.load(stored.stream.slice('order-'.length));
+      const state = await orders.load(keyOf(stored.stream));
       const notificationId = `${event.type}-${stored.id}`;
       if (state.notified.includes(notificationId) || !state.contact) return;
       const contact = await vault.open(state.contact);

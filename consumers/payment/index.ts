@@ -2,7 +2,7 @@
  * Authorizes, captures, voids and refunds: whatever the order still needs from the gateway, one call after
  * the other.
  */
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { paymentNeed, type PaymentNeed } from '../../domain/order/needs.ts';
 import type { OrderState } from '../../domain/order/state.ts';
@@ -148,7 +148,7 @@ export const payment: ShopConsumer = {
     return {
       onFailure,
       async handle(event: EventEnvelope, signal) {
-        let state = await orders.load(event.stream.slice('order-'.length));
+        let state = await orders.load(keyOf(event.stream));
         for (let calls = 0; calls < CALLS; calls++) {
           const need = paymentNeed(state);
           if (!need || signal.aborted) return;

@@ -2,7 +2,7 @@
  * Asks the warehouse to send what is confirmed and reserved, to stop what is cancelled, to expect what comes
  * back.
  */
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import { warehouseNeeds } from '../../domain/order/needs.ts';
 import { openShipments, type OrderState } from '../../domain/order/state.ts';
 import { orderEvent, type LineQuantity } from '../../domain/order/events.ts';
@@ -74,7 +74,7 @@ export const warehouse: ShopConsumer = {
       ...(outside.listen && { listen: () => outside.listen!(recordWarehouseNews) }),
       async handle(stored) {
         const event = orderEvent(stored);
-        const state = await orders.load(stored.stream.slice('order-'.length));
+        const state = await orders.load(keyOf(stored.stream));
         if (event.type === 'ReturnRequested') {
           const open = state.returns.find((r) => r.returnId === event.data.returnId && !r.receivedAt);
           if (open)

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import type { Projection, Row } from '../../ports/read-store.ts';
+import { isRetriable } from '../retry.ts';
 
 /** The event that a view could not fold: a bug of the view, or an event that its code does not know. */
 export class ProjectionFailed extends Error {
@@ -64,7 +65,7 @@ export const createFolding = <D>(
           }
         } catch (error) {
           // A store that is away is no fault of the event.
-          if ((error as { retriable?: unknown } | null)?.retriable === true) throw error;
+          if (isRetriable(error)) throw error;
           throw new ProjectionFailed(event, error);
         }
       }

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { Consumer } from '../../ports/consumer.ts';
 import type { ConsumerDeps, ShopConsumer } from '../../shop/consumer-deps.ts';
 import { memoryShop } from '../memory-shop.ts';
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { categoryOf, type EventEnvelope } from '../../domain/kernel.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
 import { orderStream, type OrderEventType } from '../../domain/order/events.ts';
 import type { OrderState } from '../../domain/order/state.ts';
@@ -127,7 +127,7 @@ export const worldOf = (
     state,
     handle(event) {
       assert.ok(
-        consumer.handles.categories.includes(event.stream.slice(0, event.stream.indexOf('-'))) &&
+        consumer.handles.categories.includes(categoryOf(event.stream)) &&
           consumer.handles.types.includes(event.type),
         `${consumer.name} does not listen to ${event.type}`,
       );

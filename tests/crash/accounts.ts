@@ -9,13 +9,14 @@ import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
 import { simulatedPaymentGateway } from '../../adapters/simulated/payment-gateway.ts';
 import { simulatedWarehouse } from '../../adapters/simulated/warehouse.ts';
 import type { Parts } from '../../compose/parts.ts';
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { categoryOf, keyOf, type EventEnvelope } from '../../domain/kernel.ts';
+import { sum } from '../../domain/money.ts';
+import { quietLog } from '../quiet-log.ts';
 import { orderEvent } from '../../domain/order/events.ts';
 import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, refundedMinor, type OrderState } from '../../domain/order/state.ts';
 import { brokenStockRules, stockEvent, stocks, type StockState } from '../../domain/stock/stock.ts';
 import { statusOf } from '../../domain/order/status.ts';
-import type { Log } from '../../ports/system.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 
 type Sums = { received: number; dispatched: number };
@@ -43,9 +44,6 @@ const WRITTEN_ABOUT = new Set([
   'ReturnReceived',
   'PaymentRefunded',
 ]);
-const quiet: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
-  items.reduce((total, item) => total + of(item), 0);
 
 export const foldAll = async ({ store }: Parts): Promise<Folded> => {
   const folded = {
@@ -60,8 +58,7 @@ export const foldAll = async ({ store }: Parts): Promise<Folded> => {
       ...brokenStockRules(state).map((sentence) => `stock ${sku} at revision ${state.revision}: ${sentence}`),
     );
   const take = (event: EventEnvelope): void => {
-    const [category] = event.stream.split('-', 1);
-    const key = event.stream.slice(event.stream.indexOf('-') + 1);
+    const [category, key] = [categoryOf(event.stream), keyOf(event.stream)];
     if (category === 'order') {
       folded.orders.set(key, evolve(folded.orders.get(key) ?? initialOrder, orderEvent(event)));
       if (WRITTEN_ABOUT.has(event.type)) folded.mails.set(key, [...(folded.mails.get(key) ?? []), event.id]);
@@ -90,7 +87,7 @@ export const foldAll = async ({ store }: Parts): Promise<Folded> => {
 
 /** A sentence for each order that has not ended, or whose money or parcels are not as its events say. */
 const orderAccounts = async (folder: string, all: Folded['orders']): Promise<readonly string[]> => {
-  const system = { clock: systemClock, randomness: systemRandomness, log: quiet };
+  const system = { clock: systemClock, randomness: systemRandomness, log: quietLog };
   const gateway = simulatedPaymentGateway({
     ...system,
     books: openLmdbLedger(join(folder, 'simulated/payment/payment-gateway')),

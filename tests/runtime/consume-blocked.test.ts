@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/deliver/blocked.ts';
 import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
-import { latch, name, of, position, quietLog, world } from './world.ts';
+import { latch, name, of, position, world } from './world.ts';
+import { quietLog } from '../quiet-log.ts';
 
 const test = suite('consume: blocked streams');
 const by = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' } as const;

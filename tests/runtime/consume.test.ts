@@ -2,7 +2,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
-import { latch, name, newEvent, of, position, quietLog, world } from './world.ts';
+import { latch, name, newEvent, of, position, world } from './world.ts';
+import { quietLog } from '../quiet-log.ts';
 
 const test = suite('consume: order, parallelism, checkpoints');
 

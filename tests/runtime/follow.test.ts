@@ -9,7 +9,8 @@ import { follow, type Way } from '../../runtime/feed/follow.ts';
 import { runProjection } from '../../runtime/view/project.ts';
 import { followPrices } from '../../shop/prices.ts';
 import { fakeClock, until } from '../fake-clock.ts';
-import { memoryShop, quietLog } from '../memory-shop.ts';
+import { memoryShop } from '../memory-shop.ts';
+import { quietLog } from '../quiet-log.ts';
 import { newEvent, START } from './world.ts';
 
 /** A store whose subscriptions break off, and are refused, until it is mended. */

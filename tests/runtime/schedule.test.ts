@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { runSchedule } from '../../runtime/deliver/schedule.ts';
 import { fakeClock, until } from '../fake-clock.ts';
-import { latch, quietLog, START } from './world.ts';
+import { latch, START } from './world.ts';
+import { quietLog } from '../quiet-log.ts';
 
 const test = suite('schedule');
 const inMs = (ms: number): string => new Date(Date.parse(START) + ms).toISOString();

@@ -4,7 +4,8 @@ import type { Batch, EventLog, LogSubscription } from '../../ports/event-log.ts'
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { storeLog } from '../../runtime/feed/store-log.ts';
 import { until } from '../fake-clock.ts';
-import { newEvent, position, quietLog, world } from './world.ts';
+import { newEvent, position, world } from './world.ts';
+import { quietLog } from '../quiet-log.ts';
 
 const test = suite('store log');
 const ALL = { categories: ['order'], from: 'beginning', batchSize: 10 } as const;

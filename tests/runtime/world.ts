@@ -12,9 +12,9 @@ import type { ParkingEntry } from '../../runtime/deliver/blocked.ts';
 import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
 import { decimalDistance, storeLog } from '../../runtime/feed/store-log.ts';
 import { fakeClock } from '../fake-clock.ts';
+import { quietLog } from '../quiet-log.ts';
 
 export const START = '2026-01-05T09:00:00.000Z';
-export const quietLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 export const randomness: Randomness = {
   uuid: () => '0190163d-8694-739b-aea5-966c26f8ad91',
   fraction: () => 0.5,
