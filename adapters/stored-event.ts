@@ -1,6 +1,6 @@
 /** How an event is kept as text, shared by the adapters that number events without gaps. */
 import { categoryOf, type EventEnvelope, type NewEvent, type Position } from '../domain/kernel.ts';
-import type { EventFilter, EventPage } from '../ports/event-store.ts';
+import { APPEND_BYTES, AppendTooLarge, type EventFilter, type EventPage } from '../ports/event-store.ts';
 
 export const PAGE_EVENTS = 500;
 export const PAGE_SCANNED = 10_000;
@@ -26,6 +26,14 @@ export const checkAppend = (stream: string, events: readonly NewEvent[]): void =
   if (stream === '' || stream.includes('\0') || Buffer.byteLength(stream) > 500)
     throw new RangeError(`"${stream}" cannot be a stream's name`);
   if (events.length === 0) throw new RangeError('an append needs one event at least');
+};
+
+/** `texts`: the JSON of an append's events. Throws AppendTooLarge. */
+export const checkSize = (stream: string, texts: readonly string[]): void => {
+  // A character takes three bytes at most: most appends need no counting.
+  if (texts.reduce((sum, { length }) => sum + length * 3, 0) <= APPEND_BYTES) return;
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > APPEND_BYTES) throw new AppendTooLarge(stream, bytes);
 };
 
 /**

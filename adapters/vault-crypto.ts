@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomFillSync } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { LRUCache } from 'lru-cache';
+import type { KeyStore } from '../ports/key-store.ts';
 import { ERASED, VaultUnavailable, type Vault } from '../ports/vault.ts';
 
 const KEY_BYTES = 32;
@@ -14,24 +15,7 @@ const CIPHER = 'aes-256-gcm';
 /** Fills what it is given with unpredictable bytes. */
 export type RandomBytes = (into: Uint8Array) => void;
 
-/**
- * Wrapped keys by subject, as text. `get` is up to date also with other processes (at latest a turn of the
- * event loop later).
- */
-export type KeyStore = Readonly<{
-  get(subject: string): string | undefined;
-  /** Keeps `wrapped` if the subject has no key; resolves with the one that it has, once that is durable. */
-  putIfAbsent(subject: string, wrapped: string): Promise<string>;
-  /** Resolves once the absence is durable. */
-  remove(subject: string): Promise<void>;
-  /** Resolves once everything that `get` can find now is durable, whoever wrote it. */
-  flush(): Promise<void>;
-  close(): Promise<void>;
-}>;
-
-type SubjectKey = Readonly<{ wrapped: string; id: string; key: Buffer; fingerprintKey: Buffer }> & {
-  durable: boolean;
-};
+type SubjectKey = Readonly<{ wrapped: string; id: string; key: Buffer; fingerprintKey: Buffer }>;
 
 /**
  * Random bytes drawn in blocks: a call of the system for every few bytes would cost more than the encryption.
@@ -67,7 +51,7 @@ const decrypt = (key: Buffer, box: string, bound: string): Buffer => {
 };
 
 /** A text that tells later whether a master key is the one it was made with. */
-export const masterKeyProof = (masterKey: Buffer): string =>
+const masterKeyProof = (masterKey: Buffer): string =>
   createHmac('sha256', masterKey).update('orderfold vault').digest('base64url');
 
 /**
@@ -111,37 +95,27 @@ export const keyVault = (
       id,
       key,
       fingerprintKey: Buffer.from(hkdfSync('sha256', key, '', 'fingerprint', KEY_BYTES)),
-      durable: false,
     };
     cache.set(subject, made);
     return made;
   };
   /** The subject's key, if it has one: a cached copy goes when the store's is gone. */
-  const existing = (subject: string): SubjectKey | undefined => {
-    const wrapped = store.get(subject);
+  const existing = async (subject: string): Promise<SubjectKey | undefined> => {
+    const wrapped = await store.get(subject);
     if (wrapped !== undefined) return unwrap(subject, wrapped);
     cache.delete(subject);
     return undefined;
   };
-  /**
-   * The subject's key, made at first use. Durable before anything is sealed with it, also when another
-   * process made it just now.
-   */
+  /** The subject's key, made at first use: durable before anything is sealed with it. */
   const made = async (subject: string): Promise<SubjectKey> => {
+    const there = making.has(subject) ? undefined : await existing(subject);
+    if (there) return there;
     let underWay = making.get(subject);
-    const there = underWay ? undefined : existing(subject);
-    if (there) {
-      if (!there.durable) await store.flush();
-      there.durable = true;
-      return there;
-    }
     if (!underWay) {
       underWay = store.putIfAbsent(subject, wrap(subject)).finally(() => making.delete(subject));
       making.set(subject, underWay);
     }
-    const key = unwrap(subject, await underWay);
-    key.durable = true;
-    return key;
+    return unwrap(subject, await underWay);
   };
 
   return {
@@ -152,7 +126,7 @@ export const keyVault = (
       return { subject, key: id, box: encrypt(key, draw(IV_BYTES), text, boundTo(subject, id)) };
     },
     async open({ subject, key: id, box }) {
-      const held = existing(subject);
+      const held = await existing(subject);
       if (held?.id !== id) return ERASED;
       return JSON.parse(decrypt(held.key, box, boundTo(subject, id)).toString()) as unknown;
     },
@@ -173,4 +147,22 @@ export const keyVault = (
       await store.close();
     },
   };
+};
+
+/**
+ * A vault over `store`, which it closes. Throws VaultUnavailable when the keys there were made under another
+ * `masterKey` (32 bytes).
+ */
+export const openVault = async (store: KeyStore, masterKey: Buffer): Promise<Vault> => {
+  const vault = keyVault(store, masterKey);
+  const proof = masterKeyProof(masterKey);
+  const wrong =
+    'the keys were made under another master key: start with that one (MASTER_KEY, or the file that was kept)';
+  try {
+    if ((await store.prove(proof)) !== proof) throw new VaultUnavailable(wrong);
+    return vault;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 };

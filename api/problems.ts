@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { OrderRefusal } from '../domain/order/commands.ts';
 import type { Refusal } from '../domain/kernel.ts';
+import { AppendTooLarge } from '../ports/event-store.ts';
 import type { Log } from '../ports/system.ts';
 import { AuthenticationUnavailable, InvalidToken } from './auth.ts';
 import { BadCursor } from './cursor.ts';
@@ -160,6 +161,8 @@ export const problemOf = (
   if (error instanceof InvalidToken) return unauthorized('invalid_token', error.message);
   if (error instanceof AuthenticationUnavailable)
     return problem('unavailable', 'The identity provider cannot be reached; try again.');
+  if (error instanceof AppendTooLarge)
+    return problem('body_too_large', 'What this asks for is more than one event can hold.');
   if (field(error, 'retriable') === true)
     return problem(
       'unavailable',

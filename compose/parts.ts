@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { openFileSink, openHttpSink } from '../adapters/analytics-sink.ts';
 import { openLmdbBookkeeping } from '../adapters/lmdb/bookkeeping.ts';
 import { openDataFolder, type DataFolder } from '../adapters/lmdb/data-folder.ts';
-import { openLmdbEventStore } from '../adapters/lmdb/event-store.ts';
-import { openLmdbLedger } from '../adapters/lmdb/ledger.ts';
 import { openLmdbReadStore } from '../adapters/lmdb/read-store.ts';
-import { openLmdbVault } from '../adapters/lmdb/vault.ts';
+import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
+import { openSqliteKeyStore } from '../adapters/sqlite/key-store.ts';
+import { openSqliteLedger } from '../adapters/sqlite/ledger.ts';
+import { openVault } from '../adapters/vault-crypto.ts';
 import { openMailer } from '../adapters/mail.ts';
 import { memoryBookkeeping } from '../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../adapters/memory/event-store.ts';
@@ -62,10 +63,10 @@ const masterKey = ({ MASTER_KEY, MASTER_KEY_FILE }: Environment): string | undef
 };
 
 /** The simulated providers with their books in `ledger`, as slow and as unreliable as the environment has it. */
-const simulated = (environment: Environment, system: System, ledger: (provider: string) => Ledger) => ({
+const simulated = (environment: Environment, system: System, books: Ledger) => ({
   gateway: simulatedPaymentGateway({
     ...system,
-    books: ledger('payment/payment-gateway'),
+    books,
     latencyMs: environment.SIM_PAYMENT_LATENCY_MS,
     declineRate: environment.SIM_PAYMENT_DECLINE_RATE,
     failureRate: environment.SIM_PAYMENT_FAILURE_RATE,
@@ -74,7 +75,7 @@ const simulated = (environment: Environment, system: System, ledger: (provider: 
   }),
   warehouse: simulatedWarehouse({
     ...system,
-    books: ledger('warehouse/warehouse'),
+    books,
     latencyMs: environment.SIM_WAREHOUSE_LATENCY_MS,
     failureRate: environment.SIM_WAREHOUSE_FAILURE_RATE,
   }),
@@ -82,9 +83,8 @@ const simulated = (environment: Environment, system: System, ledger: (provider: 
 
 /** The outside of a data folder: simulated providers with their books in it, mail, the figures' sink. */
 const openOutside = (environment: Environment, folder: DataFolder, system: System) => {
-  const { gateway, warehouse } = simulated(environment, system, (provider) =>
-    openLmdbLedger(folder.subfolder(`simulated/${provider}`)),
-  );
+  const ledger = openSqliteLedger({ path: folder.subfolder('simulated.db') });
+  const { gateway, warehouse } = simulated(environment, system, ledger);
   const { MAIL_FROM: from, SMTP_URL: smtpUrl, ANALYTICS_URL: url } = environment;
   const mail = { ...system, from, failureRate: environment.SIM_MAIL_FAILURE_RATE };
   const mailer = openMailer(
@@ -99,8 +99,8 @@ const openOutside = (environment: Environment, folder: DataFolder, system: Syste
     sink,
     async close() {
       await warehouse.close();
-      await gateway.close();
       await sink.close();
+      await ledger.close();
     },
   };
 };
@@ -128,8 +128,10 @@ export const openParts = async (
   try {
     return {
       system,
-      vault: opened(openLmdbVault({ folder: folder.subfolder('vault'), masterKey: folder.masterKey(given) })),
-      store: opened(openLmdbEventStore({ folder: folder.subfolder('events'), clock: system.clock })),
+      vault: opened(
+        await openVault(openSqliteKeyStore({ path: folder.subfolder('keys.db') }), folder.masterKey(given)),
+      ),
+      store: opened(openSqliteEventStore({ path: folder.subfolder('events.db'), clock: system.clock })),
       books: opened(openLmdbBookkeeping({ folder: folder.subfolder('books') })),
       reads: opened(openLmdbReadStore({ folder: folder.subfolder('views') })),
       distance: decimalDistance(1),
@@ -155,7 +157,7 @@ export const memoryParts = (environment: Environment, system: System, over: Part
   ];
   let outside: OpenOutside | undefined;
   const openInMemory = (): OpenOutside => {
-    const { gateway, warehouse } = simulated(environment, system, memoryLedger);
+    const { gateway, warehouse } = simulated(environment, system, memoryLedger());
     return {
       gateway,
       warehouse,

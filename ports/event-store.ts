@@ -35,7 +35,7 @@ export type EventPage = Readonly<{
  */
 export interface EventStore {
   /**
-   * Stores all `events` (one at least) behind revision `expected`, or none of them; resolves only when they
+   * Stores all `events` (one at least, APPEND_BYTES at most: else AppendTooLarge) behind revision `expected`, or none of them; resolves only when they
    * are durable. The same ids again at the same place give the same answer and store nothing.
    */
   append(stream: string, expected: number | 'none', events: readonly NewEvent[]): Promise<Appended>;
@@ -62,6 +62,17 @@ export interface EventStore {
    */
   before(time: string): Promise<Position | undefined>;
   close(): Promise<void>;
+}
+
+/** What an append may hold on every engine: the data and meta of its events as JSON text, in bytes of UTF-8. */
+export const APPEND_BYTES = 1024 * 1024;
+
+/** Nothing was stored; trying again is of no use. */
+export class AppendTooLarge extends RangeError {
+  override readonly name = 'AppendTooLarge';
+  constructor(stream: string, bytes: number) {
+    super(`an append to ${stream} has ${bytes} bytes, and ${APPEND_BYTES} are the most`);
+  }
 }
 
 /**

@@ -1,8 +1,9 @@
 // Sets up what is missing (packages from the lockfile, the compiled code) and runs one of our programs in
 // this process. Plain JavaScript on purpose: it is what runs before anything is built.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -56,7 +57,7 @@ const fingerprint = () => {
  * One process sets up at a time; the others wait. A set-up that was killed leaves its mark behind: after ten
  * minutes it counts as gone.
  */
-const alone = (work) => {
+const alone = async (work) => {
   const mark = join(root, '.setting-up');
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
@@ -74,7 +75,7 @@ const alone = (work) => {
   }
   try {
     writeFileSync(join(mark, 'pid'), String(process.pid));
-    work();
+    await work();
   } finally {
     rmSync(mark, { recursive: true, force: true });
   }
@@ -103,35 +104,68 @@ const outputs = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.js(\.map)?$/.test(entry.name))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const shell = process.platform === 'win32';
 const install = () => {
   console.error('orderfold: installing packages from the lockfile …');
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const { status } = spawnSync(npm, ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
+    shell,
   });
   if (status !== 0) throw new Error('npm ci failed; see above.');
 };
-const build = () => {
+
+/** Node 24 brings SQLite along. Before it, one package, and no other, may run its install step. */
+const ownSqlite = major >= 24;
+const sqliteThere = () => ownSqlite || existsSync(join(root, 'node_modules', 'better-sqlite3'));
+const sqliteLoads = () => {
+  if (ownSqlite) return true;
+  try {
+    const Database = createRequire(join(root, 'package.json'))('better-sqlite3');
+    new Database(':memory:').close();
+    return true;
+  } catch {
+    return false;
+  }
+};
+const makeSqlite = async () => {
+  console.error(
+    `orderfold: getting SQLite for Node ${process.version}; where there is no binary for this machine it is compiled, once, for about a minute …`,
+  );
+  const step = spawn(npm, ['rebuild', 'better-sqlite3', '--ignore-scripts=false', '--foreground-scripts'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell,
+    env: { ...process.env, JOBS: 'max' },
+  });
+  let said = '';
+  for (const stream of [step.stdout, step.stderr]) stream.on('data', (chunk) => (said += chunk));
+  const status = await new Promise((resolve) => step.once('close', resolve));
+  if (status === 0 && sqliteLoads()) return;
+  console.error(said);
+  throw new Error(
+    'SQLite could be neither fetched nor compiled; see above. It takes a C++ compiler, make and Python 3 (on Debian: apt-get install g++ make python3), or Node 24 or later, which brings its own.',
+  );
+};
+const build = async () => {
   console.error('orderfold: building …');
   const before = fingerprint();
-  const { status } = spawnSync(
-    process.execPath,
-    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root],
-    { cwd: root, stdio: ['ignore', 2, 2] },
-  );
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const compiler = spawn(process.execPath, [tsc, '-p', root], { cwd: root, stdio: ['ignore', 2, 2] });
+  const status = await new Promise((resolve) => compiler.once('close', resolve));
   if (status !== 0) throw new Error('the build failed; see above.');
   for (const path of outputs(join(root, 'build')))
     if (!existsSync(join(root, relative(join(root, 'build'), path).replace(/\.js(\.map)?$/, '.ts'))))
       rmSync(path);
   writeFileSync(stamp, before);
 };
-if (!installed() || !built()) {
+const ready = () => installed() && sqliteThere() && sqliteLoads() && built();
+if (!ready()) {
   try {
-    alone(() => {
-      if (!installed()) install();
-      if (!built()) build();
+    await alone(async () => {
+      if (!installed() || !sqliteThere()) install();
+      await Promise.all([sqliteLoads() || makeSqlite(), built() || build()]);
     });
   } catch (error) {
     fail(error.message);

@@ -5,8 +5,11 @@ import { open } from 'lmdb';
 import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
 import { isOwned, takeOwnership, type OwnerLock } from './owner-lock.ts';
 
-/** The layout that this version writes. A change that an older version would misread counts it up. */
-const FORMAT = 1;
+/**
+ * The layout that this version writes; it counts up with every change. 1 was kept in LMDB, whose binding could lose
+ * what was acknowledged.
+ */
+const FORMAT = 2;
 const SECRET_BYTES = 32;
 
 /** The folder cannot be used as it is; the message says why and what to do. Nothing in it was changed. */
@@ -78,7 +81,11 @@ const checkFormat = (path: string): boolean => {
     );
   if ((format as number) > FORMAT)
     throw new DataFolderError(
-      `the data folder ${path} has format ${String(format)}, this version reads up to ${FORMAT}: start the version that wrote it, or a newer one`,
+      `the data folder ${path} has format ${String(format)}, this version reads ${FORMAT}: start the version that wrote it, or a newer one`,
+    );
+  if ((format as number) < FORMAT)
+    throw new DataFolderError(
+      `the data folder ${path} has format ${String(format)}, of a version before the first release, and this version reads ${FORMAT}: move it away, or set DATA_DIR to another folder; npm run import brings orders in again`,
     );
   return true;
 };

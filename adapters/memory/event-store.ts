@@ -1,7 +1,16 @@
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import { eventSignal, follow } from '../event-signal.ts';
-import { checkAppend, eventOf, numberOf, pageOf, positionAt, sameIds, textOf } from '../stored-event.ts';
+import {
+  checkAppend,
+  checkSize,
+  eventOf,
+  numberOf,
+  pageOf,
+  positionAt,
+  sameIds,
+  textOf,
+} from '../stored-event.ts';
 
 /** The event store's specification: everything in memory, kept as JSON text and lost with the process. */
 export const memoryEventStore = (): EventStore => {
@@ -29,6 +38,8 @@ export const memoryEventStore = (): EventStore => {
       checkAppend(stream, events);
       const positions = streams.get(stream) ?? [];
       const first = expected === 'none' ? 0 : expected + 1;
+      const added = events.map((event, i) => textOf(stream, first + i, event));
+      checkSize(stream, added);
       const last = first + events.length - 1;
       if (positions.length !== first) {
         const stored = positions.slice(first, last + 1);
@@ -43,7 +54,6 @@ export const memoryEventStore = (): EventStore => {
           return { ok: true, revision: last, position: positionAt(position) };
         return { ok: false, actual: positions.length === 0 ? 'none' : positions.length - 1 };
       }
-      const added = events.map((event, i) => textOf(stream, first + i, event));
       for (const text of added) positions.push(texts.push(text));
       streams.set(stream, positions);
       ring.ring();

@@ -37,7 +37,7 @@ export const TOKENS = {
 
 export type SimulatedPaymentOptions = Rates &
   Readonly<{
-    /** Where the books are kept; closed with the gateway. */
+    /** Where the books are kept. */
     books: Ledger;
     clock: Clock;
     randomness: Randomness;
@@ -49,8 +49,7 @@ export type SimulatedPaymentOptions = Rates &
     actionUrl: string;
   }>;
 
-export type SimulatedPaymentGateway = PaymentGateway &
-  Readonly<{ ledger: PaymentLedger; close(): Promise<void> }>;
+export type SimulatedPaymentGateway = PaymentGateway & Readonly<{ ledger: PaymentLedger }>;
 
 const PROVIDER = 'the simulated payment provider';
 const HELD_MS = 7 * 24 * 60 * 60 * 1_000;
@@ -76,7 +75,7 @@ const checkAmount = (amountMinor: number): void => {
 /** Every answer given is in the books before it is heard: killing the process forgets none that are on disk. */
 export const simulatedPaymentGateway = (options: SimulatedPaymentOptions): SimulatedPaymentGateway => {
   const { clock, randomness, latencyMs, declineRate, actionUrl } = options;
-  const { once, giveUp, ledger, close } = paymentBooks(options.books, PROVIDER);
+  const { once, giveUp, ledger } = paymentBooks(options.books, PROVIDER);
   const luck = unreliable(PROVIDER, options, randomness);
 
   const pause = async (ms: number): Promise<void> => {
@@ -124,7 +123,6 @@ export const simulatedPaymentGateway = (options: SimulatedPaymentOptions): Simul
 
   return {
     ledger,
-    close,
 
     authorize({ key, orderId, amountMinor, currency, token }) {
       return answer<Authorization>(

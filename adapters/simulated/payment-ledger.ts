@@ -186,5 +186,5 @@ export const paymentBooks = (kept: Ledger, provider: string) => {
       for await (const { record } of valuesOf(calls)) if (record.acted) yield record;
     },
   };
-  return { once, giveUp, ledger, close: () => kept.close() };
+  return { once, giveUp, ledger };
 };

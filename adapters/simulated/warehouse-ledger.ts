@@ -89,6 +89,5 @@ export const warehouseBooks = (kept: Ledger, provider: string) => {
       kept.transaction(() => act(books)).catch(asOutage(provider)),
     /** The first `limit` things to do, the earliest first. */
     first: (limit: number): readonly Due[] => dues.range({ limit }).map(({ value }) => value),
-    close: (): Promise<void> => kept.close(),
   };
 };

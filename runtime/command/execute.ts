@@ -11,7 +11,7 @@ import {
   type Aggregate,
 } from '../../domain/kernel.ts';
 import type { Bookkeeping } from '../../ports/bookkeeping.ts';
-import type { EventStore } from '../../ports/event-store.ts';
+import { AppendTooLarge, type EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { hashOf, NO_HASH } from './chain.ts';
 import { eventIdOf } from './identity.ts';
@@ -47,7 +47,7 @@ export interface Executor {
    * Decides `command` on the stream as it now is and resolves when its events are durable. Commands of one
    * stream that wait in this process are decided together and stored with one append. A conflict with another
    * process decides again. Refusals are values. Throws StoreUnavailable, ConflictError (it lost too often:
-   * try later), Overloaded.
+   * try later), Overloaded, AppendTooLarge (its own events are).
    */
   execute<C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(
     aggregate: Aggregate<C, E, S, R>,
@@ -283,8 +283,9 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
 
   const drain = async (stream: string): Promise<void> => {
     const queue = queues.get(stream) ?? [];
-    while (queue.length > 0) {
-      const commands = queue.splice(0, batch);
+    for (let most = batch; queue.length > 0;) {
+      const commands = queue.splice(0, most);
+      most = batch;
       try {
         const [{ aggregate }] = commands as [Waiting];
         let done: Entry | undefined;
@@ -293,6 +294,11 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
         if (!done) throw new ConflictError(`${stream} was changed by others ${attempts} times in a row`);
         cache.set(stream, { aggregate, entry: snapshot(aggregate, stream, done) });
       } catch (error) {
+        if (error instanceof AppendTooLarge && commands.length > 1) {
+          queue.unshift(...commands);
+          most = Math.ceil(commands.length / 2);
+          continue;
+        }
         // What another process may have stored meanwhile is read anew.
         cache.delete(stream);
         for (const { reject } of commands) reject(error);

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openLmdbBookkeeping } from '../../adapters/lmdb/bookkeeping.ts';
 import { bookkeepingContract } from '../contracts/bookkeeping.ts';
-import { inFolder, newFolder } from './lmdb-folder.ts';
+import { inFolder, newFolder } from './sqlite-folder.ts';
 
 bookkeepingContract('lmdb', async () => {
   const { adapter, close } = await inFolder((folder) => openLmdbBookkeeping({ folder }));

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataFolderError, openDataFolder, parseKey } from '../../adapters/lmdb/data-folder.ts';
-import { child, newFolder } from './lmdb-folder.ts';
+import { child, newFolder } from './sqlite-folder.ts';
 
 const test = suite<{ folder: string; remove(): void }>('data folder');
 test.before.each((context) => void Object.assign(context, newFolder()));
@@ -47,7 +47,7 @@ test('is made at the first start, with keys that stay and that nobody else may r
     (error: unknown) => error instanceof RangeError,
   );
   await again.close();
-  assert.equal(JSON.parse(readFileSync(join(path, 'format.json'), 'utf8')), { format: 1 });
+  assert.equal(JSON.parse(readFileSync(join(path, 'format.json'), 'utf8')), { format: 2 });
   assert.equal(readdirSync(path).sort(), ['format.json', 'keys', 'owner'], 'nothing left lying about');
 });
 
@@ -68,14 +68,14 @@ test('reads keys as hex and as base64, and nothing else', () => {
     );
 });
 
-test('a newer format, a broken record and a file in its place are refused and left as they are', async ({
+test('an older or newer format, a broken record and a file in its place are refused and left as they are', async ({
   folder,
 }) => {
-  for (const text of ['{"format":2}', 'not json', '{}', 'null']) {
+  for (const text of ['{"format":1}', '{"format":33}', 'not json', '{}', 'null']) {
     const path = join(folder, `f${text.length}`);
     mkdirSync(path);
     writeFileSync(join(path, 'format.json'), text);
-    await refused(path, text === '{"format":2}' ? 'format 2' : 'format.json');
+    await refused(path, text.replace(/\D/g, '') ? `format ${text.replace(/\D/g, '')}` : 'format.json');
     assert.equal(
       [readdirSync(path), readFileSync(join(path, 'format.json'), 'utf8')],
       [['format.json'], text],

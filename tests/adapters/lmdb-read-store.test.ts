@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openLmdbReadStore } from '../../adapters/lmdb/read-store.ts';
 import { at, readStoreContract, row } from '../contracts/read-store.ts';
-import { inFolder, newFolder } from './lmdb-folder.ts';
+import { inFolder, newFolder } from './sqlite-folder.ts';
 import { KILL_ROWS, RACE_COMMITS, VIEW } from './lmdb-read-store-child.ts';
 
 const child = (...args: readonly string[]) =>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
+import { openSqliteLedger } from '../../adapters/sqlite/ledger.ts';
 import {
   simulatedPaymentGateway,
   TOKENS,
@@ -35,8 +35,10 @@ payment.before.each((world) => {
   world.closers = [];
   world.open = (options = {}) => {
     const { folder, clock } = world;
-    const opened = simulatedPaymentGateway({
-      books: openLmdbLedger(folder),
+    const books = openSqliteLedger({ path: join(folder, 'simulated.db') });
+    world.closers.push(books.close);
+    return simulatedPaymentGateway({
+      books,
       clock,
       randomness: dice(0.5),
       latencyMs: 0,
@@ -46,8 +48,6 @@ payment.before.each((world) => {
       actionUrl: 'http://127.0.0.1:3000/action',
       ...options,
     });
-    world.closers.push(() => opened.close());
-    return opened;
   };
 });
 payment.after.each(async (world) => {
@@ -82,7 +82,6 @@ payment('the same key is the same call, also after a restart', async (world) => 
   const call = { ...order, key: 'a', amountMinor: 1000 };
   const first = await gateway.authorize(call);
   assert.equal(await gateway.authorize(call), first);
-  await gateway.close();
   world.closers.length = 0;
   const again = world.open();
   assert.equal(await again.authorize(call), first);
@@ -294,15 +293,15 @@ payment('answers after its latency, and acts half-way', async (world) => {
 
 payment('what was answered is there after the process is killed', async (world) => {
   const adapter = new URL('../../adapters/simulated/payment-gateway.js', import.meta.url).href;
-  const ledger = new URL('../../adapters/lmdb/ledger.js', import.meta.url).href;
+  const ledger = new URL('../../adapters/sqlite/ledger.js', import.meta.url).href;
   const system = new URL('../../adapters/system.js', import.meta.url).href;
   const script = `
     import { writeSync } from 'node:fs';
     const { simulatedPaymentGateway } = await import(${JSON.stringify(adapter)});
-    const { openLmdbLedger } = await import(${JSON.stringify(ledger)});
+    const { openSqliteLedger } = await import(${JSON.stringify(ledger)});
     const { systemClock: clock, systemRandomness: randomness } = await import(${JSON.stringify(system)});
     const rates = { declineRate: 0, failureRate: 0, unknownRate: 0 };
-    const gateway = simulatedPaymentGateway({ books: openLmdbLedger(${JSON.stringify(world.folder)}), clock, randomness, latencyMs: 0, actionUrl: '', ...rates });
+    const gateway = simulatedPaymentGateway({ books: openSqliteLedger({ path: ${JSON.stringify(join(world.folder, 'simulated.db'))} }), clock, randomness, latencyMs: 0, actionUrl: '', ...rates });
     for (let i = 0; ; i++) {
       const { authorizationId } = await gateway.authorize({ key: 'k' + i, orderId: 'o1', amountMinor: 10, currency: 'GBP' });
       writeSync(1, i + ' ' + authorizationId + '\\n');

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
+import type { Ledger } from '../../adapters/simulated/ledger.ts';
+import { openSqliteLedger } from '../../adapters/sqlite/ledger.ts';
 import {
   simulatedWarehouse,
   type SimulatedWarehouse,
@@ -23,6 +24,7 @@ type World = {
   /** `report`: who listens from `start` on; without it what is told is kept as `news`. */
   open(options?: Partial<SimulatedWarehouseOptions> & Readonly<{ report?: Report }>): Opened;
   opened: SimulatedWarehouse[];
+  ledgers: Ledger[];
 };
 
 const DAY = 1_000;
@@ -42,10 +44,13 @@ warehouse.before.each((world) => {
   world.news = [];
   world.warnings = [];
   world.opened = [];
+  world.ledgers = [];
   world.open = (given = {}) => {
     const { report = async (news: WarehouseNews) => void world.news.push(news), ...options } = given;
+    const books = openSqliteLedger({ path: join(world.folder, 'simulated.db') });
+    world.ledgers.push(books);
     const one = simulatedWarehouse({
-      books: openLmdbLedger(world.folder),
+      books,
       clock: world.clock,
       randomness: { uuid: () => '', fraction: () => 0.5 },
       latencyMs: DAY,
@@ -63,6 +68,7 @@ warehouse.before.each((world) => {
 });
 warehouse.after.each(async (world) => {
   for (const one of world.opened) await one.close();
+  for (const ledger of world.ledgers) await ledger.close();
   rmSync(world.folder, { recursive: true });
 });
 

@@ -1,7 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
-import { StoreUnavailable, type EventPage, type EventStore } from '../../ports/event-store.ts';
+import {
+  APPEND_BYTES,
+  AppendTooLarge,
+  StoreUnavailable,
+  type EventPage,
+  type EventStore,
+} from '../../ports/event-store.ts';
 import { until } from '../fake-clock.ts';
 
 /** `close` also clears away what `make` made. */
@@ -239,6 +245,16 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
       assert.equal([ids(page.events), page.atTail], [['b'], true]);
       stop.abort();
     }
+  });
+
+  test('an append holds 1 MiB at most, or is refused whole', async ({ store }) => {
+    const text = (bytes: number): string => 'ä'.repeat(bytes / 2);
+    const large = [newEvent('a', 'T', text(APPEND_BYTES / 2)), newEvent('b', 'T', text(APPEND_BYTES / 2))];
+    const error = await store.append('order-1', 'none', large).catch((thrown: unknown) => thrown);
+    assert.instance(error, AppendTooLarge);
+    assert.is(await store.tail(), undefined);
+    const fits = await store.append('order-1', 'none', [newEvent('a', 'T', text(APPEND_BYTES - 2_000))]);
+    assert.ok(fits.ok);
   });
 
   test('wrong use throws, a closed store is unavailable', async ({ store }) => {

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import { openLmdbLedger } from '../../adapters/lmdb/ledger.ts';
+import { openSqliteLedger } from '../../adapters/sqlite/ledger.ts';
 import { simulatedPaymentGateway } from '../../adapters/simulated/payment-gateway.ts';
 import { simulatedWarehouse } from '../../adapters/simulated/warehouse.ts';
 import type { Parts } from '../../compose/parts.ts';
@@ -88,9 +88,10 @@ export const foldAll = async ({ store }: Parts): Promise<Folded> => {
 /** A sentence for each order that has not ended, or whose money or parcels are not as its events say. */
 const orderAccounts = async (folder: string, all: Folded['orders']): Promise<readonly string[]> => {
   const system = { clock: systemClock, randomness: systemRandomness, log: quietLog };
+  const books = openSqliteLedger({ path: join(folder, 'simulated.db') });
   const gateway = simulatedPaymentGateway({
     ...system,
-    books: openLmdbLedger(join(folder, 'simulated/payment/payment-gateway')),
+    books,
     latencyMs: 0,
     declineRate: 0,
     failureRate: 0,
@@ -99,7 +100,7 @@ const orderAccounts = async (folder: string, all: Folded['orders']): Promise<rea
   });
   const warehouse = simulatedWarehouse({
     ...system,
-    books: openLmdbLedger(join(folder, 'simulated/warehouse/warehouse')),
+    books,
     latencyMs: 0,
     failureRate: 0,
   });
@@ -150,7 +151,7 @@ const orderAccounts = async (folder: string, all: Folded['orders']): Promise<rea
     return wrong;
   } finally {
     await warehouse.close();
-    await gateway.close();
+    await books.close();
   }
 };
 

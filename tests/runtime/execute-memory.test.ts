@@ -6,6 +6,7 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import { stockStream, stocks } from '../../domain/stock/stock.ts';
 import { orders } from '../../domain/order/order.ts';
+import { APPEND_BYTES, AppendTooLarge } from '../../ports/event-store.ts';
 import { products } from '../../domain/product/product.ts';
 import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
 import { createExecutor } from '../../runtime/command/execute.ts';
@@ -31,6 +32,29 @@ stored('is chained by hashes, also over batches, processes and evictions', async
     [NO_HASH, ...events.slice(0, -1).map(hashOf)],
   );
 });
+
+stored(
+  'commands whose events are too much for one append go in several; one that is too much alone is refused',
+  async () => {
+    const w = world();
+    const reason = 'x'.repeat(300_000);
+    const goods = (text: string) => ({ type: 'ReceiveGoods', data: { quantity: 1, reason: text } }) as const;
+    const given = await Promise.allSettled([
+      ...['a', 'b', 'c', 'd', 'e'].map((id) => w.give(id, goods(reason))),
+      w.give('all too much', goods('x'.repeat(APPEND_BYTES))),
+      w.give('f'),
+    ]);
+    assert.equal(
+      given.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.instance((given[5] as PromiseRejectedResult).reason, AppendTooLarge);
+    assert.equal(
+      (await w.stored()).map(({ meta }) => meta.commandId),
+      ['a', 'b', 'c', 'd', 'e', 'f'],
+    );
+  },
+);
 
 stored('hashes what is stored, not how it was written down', () => {
   const event = {

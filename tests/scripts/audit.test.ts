@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLmdbEventStore } from '../../adapters/lmdb/event-store.ts';
+import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { systemClock } from '../../adapters/system.ts';
 import { searchLine } from '../../scripts/audit/search-line.ts';
 import { allEvents, csv, world } from './world.ts';
@@ -43,7 +43,7 @@ test('exports what the store holds and searches it, on a folder', async () => {
     ),
   );
   assert.is((await run('import', [history], env)).status, 0);
-  const store = openLmdbEventStore({ folder: join(env.DATA_DIR, 'events'), clock: systemClock });
+  const store = openSqliteEventStore({ path: join(env.DATA_DIR, 'events.db'), clock: systemClock });
   const events = await allEvents(store);
   await store.close();
 

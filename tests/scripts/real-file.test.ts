@@ -5,7 +5,7 @@ import { parse as parseStream } from 'csv-parse';
 import { DateTime } from 'luxon';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLmdbEventStore } from '../../adapters/lmdb/event-store.ts';
+import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openLmdbReadStore } from '../../adapters/lmdb/read-store.ts';
 import { systemClock } from '../../adapters/system.ts';
 import { bestProducts } from '../../api/best-products.ts';
@@ -165,7 +165,7 @@ test('it is taken whole, breaks no rule, its days add up, and so do those of the
     return;
   }
   const here = world();
-  const store = openLmdbEventStore({ folder: join(here.folder, 'events'), clock: systemClock });
+  const store = openSqliteEventStore({ path: join(here.folder, 'events.db'), clock: systemClock });
   try {
     const { summary, rejected } = await here.run(FILE, {
       store,

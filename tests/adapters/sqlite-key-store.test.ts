@@ -1,37 +1,40 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openLmdbVault } from '../../adapters/lmdb/vault.ts';
+import { join } from 'node:path';
+import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
+import { openVault } from '../../adapters/vault-crypto.ts';
 import type { Sealed } from '../../domain/kernel.ts';
-import { ERASED, VaultUnavailable } from '../../ports/vault.ts';
+import { ERASED, VaultUnavailable, type Vault } from '../../ports/vault.ts';
 import { vaultContract } from '../contracts/vault.ts';
-import { child, inFolder, newFolder } from './lmdb-folder.ts';
+import { child, newFolder } from './sqlite-folder.ts';
 
 const masterKey = Buffer.alloc(32, 7);
-vaultContract('lmdb', async () => {
-  const { adapter, close } = await inFolder((folder) => openLmdbVault({ folder, masterKey }));
-  return { vault: adapter, close };
+const openAt = (folder: string, key = masterKey): Promise<Vault> =>
+  openVault(openSqliteKeyStore({ path: join(folder, 'keys.db') }), key);
+vaultContract('sqlite', async () => {
+  const { folder, remove } = newFolder();
+  const vault = await openAt(folder);
+  return { vault, close: () => vault.close().finally(remove) };
 });
 
-const test = suite<{ folder: string; remove(): void }>('vault: lmdb alone');
+const test = suite<{ folder: string; remove(): void }>('vault: sqlite alone');
 test.before.each((context) => void Object.assign(context, newFolder()));
 test.after.each(({ remove }) => remove());
 
 test('keys outlive the process, under the same master key alone', async ({ folder }) => {
-  const first = openLmdbVault({ folder, masterKey });
+  const first = await openAt(folder);
   const sealed = await first.seal('customer-1', 'secret');
   await first.close();
-  assert.throws(
-    () => openLmdbVault({ folder, masterKey: Buffer.alloc(32, 8) }),
-    (error: unknown) => error instanceof VaultUnavailable,
-  );
-  const vault = openLmdbVault({ folder, masterKey });
+  const wrong = await openAt(folder, Buffer.alloc(32, 8)).catch((error: unknown) => error);
+  assert.instance(wrong, VaultUnavailable);
+  const vault = await openAt(folder);
   assert.is(await vault.open(sealed), 'secret');
   await vault.close();
   assert.instance(await vault.open(sealed).catch((error: unknown) => error), VaultUnavailable);
 });
 
 test('a key that somebody else replaced is used no more', async ({ folder }) => {
-  const [here, elsewhere] = [openLmdbVault({ folder, masterKey }), openLmdbVault({ folder, masterKey })];
+  const [here, elsewhere] = [await openAt(folder), await openAt(folder)];
   const old = await here.seal('customer-1', 'old');
   await elsewhere.erase('customer-1');
   const anew = await elsewhere.seal('customer-1', 'new');
@@ -48,7 +51,7 @@ test('processes that seal first at once share one key, and an erasure by one cou
   for (const one of both) one.process.send('go');
   const sealed = (await Promise.all(both.map((one) => one.told()))) as Sealed[];
   assert.is(sealed[0]!.key, sealed[1]!.key);
-  const vault = openLmdbVault({ folder, masterKey });
+  const vault = await openAt(folder);
   assert.equal(await Promise.all(sealed.map((one) => vault.open(one))), ['x', 'y']);
   for (const one of both) {
     one.process.send('erase');

@@ -1,4 +1,4 @@
-/** Folders and second processes for the tests of the LMDB adapters. */
+/** Folders and second processes for the tests of the SQLite adapters. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,22 +26,10 @@ export type Child = Readonly<{
   ended: Promise<void>;
 }>;
 
-/** Runs a task of lmdb-child in another process. */
-export const child = (task: string, ...args: readonly string[]): Child => childWith({}, task, ...args);
-/** The same with more in its environment; what it says on standard error is then left out. */
-export const childWith = (
-  environment: Readonly<Record<string, string>>,
-  task: string,
-  ...args: readonly string[]
-): Child => {
-  const script = fileURLToPath(
-    new URL(import.meta.url.endsWith('.ts') ? './lmdb-child.ts' : './lmdb-child.js', import.meta.url),
-  );
-  const quiet = Object.keys(environment).length > 0;
-  const started = fork(script, [task, ...args], {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'inherit', quiet ? 'ignore' : 'inherit', 'ipc'],
-  });
+/** Runs a task of sqlite-child in another process. */
+export const child = (task: string, ...args: readonly string[]): Child => {
+  const script = fileURLToPath(new URL('./sqlite-child.js', import.meta.url));
+  const started = fork(script, [task, ...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const told: unknown[] = [];
   const listeners: (() => void)[] = [];
   let over = false;

@@ -1,0 +1,108 @@
+/**
+ * One SQLite file of the data folder, which several processes may share: reads on this thread, writes on a thread of
+ * its own, so that neither a flush nor another process's transaction holds up requests.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { openConnection, sqliteCode, type SqlRow, type SqlValue, type Statement } from './driver.ts';
+import { openWriter, type Outcome, type Step, type Synchronous } from './writer.ts';
+
+export type SqliteFile = Readonly<{
+  get(sql: string, ...values: readonly SqlValue[]): SqlRow | undefined;
+  all(sql: string, ...values: readonly SqlValue[]): SqlRow[];
+  /** Rows, one in memory at a time, until `visit` says that it has enough. It must not read the file itself. */
+  each(sql: string, values: readonly SqlValue[], visit: (row: SqlRow) => 'more' | 'enough'): void;
+  /** Everything that `reading` reads is of one moment. */
+  together<T>(reading: () => T): T;
+  /** Makes tables, on this thread: when something is opened. */
+  make(schema: string): void;
+  /** All steps or none, durably. */
+  write(...steps: readonly Step[]): Promise<Outcome>;
+  /** Another number once anybody has committed. */
+  version(): number;
+  close(): Promise<void>;
+}>;
+
+/**
+ * `schema`: statements that make what is missing. `unavailable`: the error that every failure is thrown as, the
+ * port's own class. `what`: the file, for people.
+ */
+export type FileOptions = Readonly<{
+  path: string;
+  what: string;
+  schema: string;
+  synchronous?: Synchronous;
+  /** More of the writing connection. */
+  pragmas?: string;
+  unavailable: new (message: string, options?: ErrorOptions) => Error;
+}>;
+
+const OPENING_MS = 10_000;
+/** Readers wait for no writer; for a process that mends the file after a crash they do. */
+const READING_MS = 1_000;
+
+export const openFile = ({
+  path,
+  what,
+  schema,
+  synchronous = 'full',
+  pragmas = 'foreign_keys = on',
+  unavailable,
+}: FileOptions): SqliteFile => {
+  let closed = false;
+  const failed = (doing: string, message: string, cause?: unknown): Error =>
+    new unavailable(`${what} (${path}) cannot ${doing}: ${message}`, { cause });
+  const opened = (() => {
+    mkdirSync(dirname(path), { recursive: true });
+    const connection = openConnection(path);
+    try {
+      connection.exec(`pragma busy_timeout = ${OPENING_MS}; pragma journal_mode = wal`);
+      connection.exec(`begin immediate; ${schema}; commit; pragma busy_timeout = ${READING_MS}`);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw failed('be opened', (error as Error).message, error);
+    }
+  })();
+  const statements = new Map<string, Statement>();
+  const prepared = (sql: string): Statement => {
+    let statement = statements.get(sql);
+    if (!statement) statements.set(sql, (statement = opened.prepare(sql)));
+    return statement;
+  };
+  const reading = <T>(read: () => T): T => {
+    if (closed) throw failed('be read', 'it is closed');
+    try {
+      return read();
+    } catch (error) {
+      throw sqliteCode(error) === undefined ? error : failed('be read', (error as Error).message, error);
+    }
+  };
+  const writer = openWriter({ path, synchronous, pragmas }, (message) => failed('be written', message));
+  return {
+    get: (sql, ...values) => reading(() => prepared(sql).get(...values)),
+    all: (sql, ...values) => reading(() => prepared(sql).all(...values)),
+    each: (sql, values, visit) =>
+      reading(() => {
+        for (const row of prepared(sql).iterate(...values)) if (visit(row) === 'enough') break;
+      }),
+    together: (read) =>
+      reading(() => {
+        opened.exec('begin');
+        try {
+          return read();
+        } finally {
+          opened.exec('commit');
+        }
+      }),
+    make: (sql) => reading(() => void opened.exec(sql)),
+    write: (...steps) => writer.write(steps),
+    version: () => reading(() => Number(prepared('pragma data_version').get()?.data_version)),
+    async close() {
+      if (closed) return;
+      closed = true;
+      await writer.close();
+      opened.close();
+    },
+  };
+};
