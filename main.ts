@@ -1,5 +1,5 @@
 /** Reads the environment, starts the roles that it names, stops them on a signal. */
-import { DataFolderError } from './adapters/lmdb/data-folder.ts';
+import { DataFolderError } from './adapters/data-folder.ts';
 import { jsonLog, systemClock, systemRandomness } from './adapters/system.ts';
 import { EnvironmentError, readEnvironment } from './compose/environment.ts';
 import { startServer } from './compose/server.ts';

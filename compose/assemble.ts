@@ -10,10 +10,11 @@ import { operations as operationsView } from '../projections/operations.ts';
 import { orderStatus, type OrderStatusRow } from '../projections/order-status.ts';
 import { sales } from '../projections/sales.ts';
 import { stockLevels } from '../projections/stock-levels.ts';
-import type { EventLog } from '../ports/event-log.ts';
+import type { EventFeed } from '../ports/event-feed.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/command/execute.ts';
 import { consume, type RunningConsumer } from '../runtime/deliver/consume.ts';
-import { storeLog } from '../runtime/feed/store-log.ts';
+import { storeFeed } from '../runtime/feed/store-feed.ts';
+import { createLeased } from '../runtime/lease.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
 import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
 import { viewReader, type ViewReader } from '../runtime/view/read.ts';
@@ -41,7 +42,7 @@ export type OpenApi = Readonly<{
 /** Nothing runs until it is asked for. Whatever was started is to be closed before the parts are. */
 export type Shop = Readonly<{
   executor: Executor;
-  eventLog: EventLog;
+  feed: EventFeed;
   projections: readonly Projection<never>[];
   builds: BuildDeps;
   record: RecordOperation;
@@ -79,11 +80,19 @@ export const assemble = (
   environment: Environment,
   tuning: Partial<Pick<ExecutorOptions, 'cacheWeight'>> = {},
 ): Shop => {
-  const { store, books, reads, vault, distance, system } = parts;
+  const { store, checkpoints, blockedLanes, schedule, snapshots, leases, reads, vault, distance, system } =
+    parts;
   const { clock, randomness, log } = system;
   const { CURRENCY: currency, SHOP_TIMEZONE: timeZone } = environment;
-  const executor = createExecutor({ store, books, clock, log, ...tuning });
-  const eventLog = storeLog({ store, books, clock, log, distance });
+  const executor = createExecutor({ store, snapshots, clock, log, ...tuning });
+  const leased = createLeased({
+    leases,
+    holder: randomness.uuid(),
+    ttlMs: environment.LEASE_MS,
+    clock,
+    log,
+  });
+  const feed = storeFeed({ store, checkpoints, leased, clock, log, distance });
   const projections = projectionsOf(timeZone);
   const builds: BuildDeps = { store, reads, clock, distance };
   const pacer = createPacer(clock, environment.REBUILD_SHARE);
@@ -91,10 +100,10 @@ export const assemble = (
   const audit = auditTrail(executor);
   const running = new Map<string, RunningConsumer>();
   const views: RunningProjection[] = [];
-  const parkedDeps = { books, clock, running, audit };
+  const parkedDeps = { blockedLanes, clock, running, audit };
   const read: Shop['read'] = (projection) => viewReader(reads, projection, clock);
   const handed = (name: string): ConsumerDeps =>
-    handedTo(name, { executor, books, vault, clock, log, outside: parts.outside() });
+    handedTo(name, { executor, schedule, vault, clock, log, outside: parts.outside() });
 
   const openApi: Shop['openApi'] = async (change = (deps) => deps) => {
     const prices = followPrices({ store, clock, log }, executor);
@@ -148,7 +157,7 @@ export const assemble = (
         ...(warehouseSecret === undefined ? {} : { warehouseSecret }),
         ...(paymentSecret === undefined ? {} : { paymentSecret }),
       },
-      operations: createOperations({ ...parkedDeps, eventLog, views: building }),
+      operations: createOperations({ ...parkedDeps, feed, views: building }),
       async ready() {
         if (stopping) return { ok: false, why: 'The server is stopping.' };
         try {
@@ -176,7 +185,7 @@ export const assemble = (
 
   return {
     executor,
-    eventLog,
+    feed,
     projections,
     builds,
     record,
@@ -187,7 +196,9 @@ export const assemble = (
     handedTo: handed,
     openApi,
     followViews() {
-      const started = projections.map((projection) => runProjection({ ...builds, log, pacer }, projection));
+      const started = projections.map((projection) =>
+        runProjection({ ...builds, log, pacer, leased }, projection),
+      );
       views.push(...started);
       return async () => {
         await Promise.all(started.map((view) => view.close()));
@@ -203,7 +214,10 @@ export const assemble = (
         for (const { make, ...declared } of started) {
           const { name } = declared;
           const consumer = { ...declared, ...make(handed(name)) };
-          running.set(name, await consume({ consumer, eventLog, books, clock, randomness, log, audit }));
+          running.set(
+            name,
+            await consume({ consumer, feed, blockedLanes, schedule, leased, clock, randomness, log, audit }),
+          );
         }
       } catch (error) {
         await stop();

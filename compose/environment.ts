@@ -62,6 +62,7 @@ const Variables = z.object({
     .default(0.25),
   LIVE_STREAMS: whole(1, 100_000).default(1_000),
   LIVE_STREAMS_PER_CLIENT: whole(1, 100_000).default(20),
+  LEASE_MS: whole(100, 3_600_000).default(5_000),
   ORDER_EXPIRY_MS: whole(1, 1e11).default(1_800_000),
   MASTER_KEY: z.string().optional(),
   MASTER_KEY_FILE: z.string().min(1).optional(),

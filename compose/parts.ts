@@ -1,9 +1,9 @@
 /** Opens what the environment names: which adapter stands behind which port is said here and nowhere else. */
 import { readFileSync } from 'node:fs';
 import { openFileSink, openHttpSink } from '../adapters/analytics-sink.ts';
-import { openLmdbBookkeeping } from '../adapters/lmdb/bookkeeping.ts';
-import { openDataFolder, type DataFolder } from '../adapters/lmdb/data-folder.ts';
+import { openDataFolder, type DataFolder } from '../adapters/data-folder.ts';
 import { openLmdbReadStore } from '../adapters/lmdb/read-store.ts';
+import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../adapters/sqlite/key-store.ts';
 import { openSqliteLedger } from '../adapters/sqlite/ledger.ts';
@@ -20,12 +20,16 @@ import type { Ledger } from '../adapters/simulated/ledger.ts';
 import { simulatedPaymentGateway } from '../adapters/simulated/payment-gateway.ts';
 import { simulatedWarehouse } from '../adapters/simulated/warehouse.ts';
 import type { Position } from '../domain/kernel.ts';
-import type { Bookkeeping } from '../ports/bookkeeping.ts';
+import type { BlockedLanes } from '../ports/blocked-lanes.ts';
+import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { Leases } from '../ports/lease.ts';
 import type { ReadStore } from '../ports/read-store.ts';
+import type { Schedule } from '../ports/schedule.ts';
+import type { Snapshots } from '../ports/snapshots.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
-import { decimalDistance } from '../runtime/feed/store-log.ts';
+import { decimalDistance } from '../runtime/feed/store-feed.ts';
 import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
 
@@ -36,7 +40,11 @@ type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
 export type Parts = Readonly<{
   system: System;
   store: EventStore;
-  books: Bookkeeping;
+  checkpoints: Checkpoints;
+  blockedLanes: BlockedLanes;
+  schedule: Schedule;
+  snapshots: Snapshots;
+  leases: Leases;
   reads: ReadStore;
   vault: Vault;
   /** Events between two positions, where the store numbers them without gaps. */
@@ -45,8 +53,6 @@ export type Parts = Readonly<{
   outside(): OpenOutside;
   /** 32 random bytes that stay the same. */
   secret(name: string): Uint8Array;
-  /** Whether a server runs on the same data, this process or another. */
-  isServed(): Promise<boolean>;
   /** Where the data lies, for people. */
   where: string;
   /** Closes all, the outside first. */
@@ -83,15 +89,15 @@ const simulated = (environment: Environment, system: System, books: Ledger) => (
 
 /** The outside of a data folder: simulated providers with their books in it, mail, the figures' sink. */
 const openOutside = (environment: Environment, folder: DataFolder, system: System) => {
-  const ledger = openSqliteLedger({ path: folder.subfolder('simulated.db') });
+  const ledger = openSqliteLedger({ path: folder.pathOf('simulated.db') });
   const { gateway, warehouse } = simulated(environment, system, ledger);
   const { MAIL_FROM: from, SMTP_URL: smtpUrl, ANALYTICS_URL: url } = environment;
   const mail = { ...system, from, failureRate: environment.SIM_MAIL_FAILURE_RATE };
   const mailer = openMailer(
-    smtpUrl === undefined ? { ...mail, outboxFolder: folder.subfolder('outbox') } : { ...mail, smtpUrl },
+    smtpUrl === undefined ? { ...mail, outboxFolder: folder.pathOf('outbox') } : { ...mail, smtpUrl },
   );
   const sink =
-    url === undefined ? openFileSink({ folder: folder.subfolder('analytics') }) : openHttpSink({ url });
+    url === undefined ? openFileSink({ folder: folder.pathOf('analytics') }) : openHttpSink({ url });
   return {
     gateway,
     warehouse,
@@ -105,18 +111,11 @@ const openOutside = (environment: Environment, folder: DataFolder, system: Syste
   };
 };
 
-/**
- * `lock: true` is for a server: it has the data folder to itself until its process ends. Scripts work beside
- * it without. Throws DataFolderError or EnvironmentError before anything is changed.
- */
-export const openParts = async (
-  environment: Environment,
-  system: System,
-  { lock }: Readonly<{ lock: boolean }>,
-): Promise<Parts> => {
+/** Throws DataFolderError or EnvironmentError before anything is changed. */
+export const openParts = async (environment: Environment, system: System): Promise<Parts> => {
   const given = masterKey(environment);
-  const folder = await openDataFolder(environment.DATA_DIR, { lock });
-  const open: { close(): Promise<void> }[] = [folder];
+  const folder = openDataFolder(environment.DATA_DIR);
+  const open: { close(): Promise<void> }[] = [];
   const opened = <T extends { close(): Promise<void> }>(part: T): T => {
     open.push(part);
     return part;
@@ -126,18 +125,26 @@ export const openParts = async (
   };
   let outside: OpenOutside | undefined;
   try {
+    const { clock, randomness } = system;
+    const store = opened(
+      openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId: randomness.uuid }),
+    );
+    const { close: closeBooks, ...books } = openSqliteBookkeeping({
+      path: folder.pathOf('bookkeeping.db'),
+      store: store.id,
+    });
+    open.push({ close: closeBooks });
     return {
       system,
+      ...books,
+      store,
       vault: opened(
-        await openVault(openSqliteKeyStore({ path: folder.subfolder('keys.db') }), folder.masterKey(given)),
+        await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
       ),
-      store: opened(openSqliteEventStore({ path: folder.subfolder('events.db'), clock: system.clock })),
-      books: opened(openLmdbBookkeeping({ folder: folder.subfolder('books') })),
-      reads: opened(openLmdbReadStore({ folder: folder.subfolder('views') })),
+      reads: opened(openLmdbReadStore({ folder: folder.pathOf('views') })),
       distance: decimalDistance(1),
       outside: () => (outside ??= opened(openOutside(environment, folder, system))),
       secret: folder.secret,
-      isServed: () => folder.isServed(),
       where: folder.path,
       close,
     };
@@ -149,12 +156,8 @@ export const openParts = async (
 
 /** A set in memory, gone with the process; `over` puts other parts in place of some. */
 export const memoryParts = (environment: Environment, system: System, over: Partial<Parts> = {}): Parts => {
-  const [store, books, reads, vault] = [
-    memoryEventStore(),
-    memoryBookkeeping(),
-    memoryReadStore(),
-    memoryVault(),
-  ];
+  const store = over.store ?? memoryEventStore();
+  const [reads, vault] = [memoryReadStore(), memoryVault()];
   let outside: OpenOutside | undefined;
   const openInMemory = (): OpenOutside => {
     const { gateway, warehouse } = simulated(environment, system, memoryLedger());
@@ -168,18 +171,17 @@ export const memoryParts = (environment: Environment, system: System, over: Part
   };
   return {
     system,
+    ...memoryBookkeeping(store.id),
     store,
-    books,
     reads,
     vault,
     distance: decimalDistance(1),
     outside: () => (outside ??= openInMemory()),
     secret: (name) => new TextEncoder().encode(name.padEnd(32, '.').slice(0, 32)),
-    isServed: async () => false,
     where: 'memory',
     async close() {
       await outside?.close();
-      await Promise.all([store.close(), books.close(), reads.close(), vault.close()]);
+      await Promise.all([store.close(), reads.close(), vault.close()]);
     },
     ...over,
   };

@@ -112,4 +112,4 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
 
 /** Opens the parts that the environment names, and runs the roles that it names on them. */
 export const startServer = async (environment: Environment, system: System): Promise<RunningServer> =>
-  runServer(await openParts(environment, system, { lock: true }), environment);
+  runServer(await openParts(environment, system), environment);

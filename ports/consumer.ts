@@ -30,7 +30,7 @@ export type Listening = Readonly<{
 
 /**
  * What a consumer says of itself before it is handed anything. `name` is the group and the scope of the
- * effects: never rename it. `concurrency`: streams handled at once at most. `breaker: true`: pause all of the
+ * effects: never rename it. `concurrency`: lanes handled at once at most. `breaker: true`: pause all of the
  * consumer while its outside world is down.
  */
 export type ConsumerDeclaration = Readonly<{
@@ -40,6 +40,8 @@ export type ConsumerDeclaration = Readonly<{
   from: 'beginning' | 'now';
   concurrency: number;
   breaker: boolean;
+  /** The lane, in its partition, in which an event waits its turn: its stream, unless it is about something else. */
+  laneOf?(event: EventEnvelope): string;
 }>;
 
 /**

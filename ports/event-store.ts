@@ -34,6 +34,8 @@ export type EventPage = Readonly<{
  * Every method throws `StoreUnavailable` when the store cannot be reached or cannot write.
  */
 export interface EventStore {
+  /** Made with the store, and another for every store: positions mean something in theirs alone. */
+  readonly id: string;
   /**
    * Stores all `events` (one at least, APPEND_BYTES at most: else AppendTooLarge) behind revision `expected`, or none of them; resolves only when they
    * are durable. The same ids again at the same place give the same answer and store nothing.
@@ -82,4 +84,14 @@ export class AppendTooLarge extends RangeError {
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
   readonly retriable = true;
+}
+
+/** A position, a checkpoint or a view's build that belongs to another event store than the one at hand. */
+export class OtherStore extends Error {
+  override readonly name = 'OtherStore';
+  constructor(what: string, theirs: string, ours: string) {
+    super(
+      `${what} belongs to the event store ${theirs}, and this one is ${ours}: bring back the folder or database that goes with this store, or carry a shop over with npm run copy`,
+    );
+  }
 }

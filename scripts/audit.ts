@@ -122,7 +122,7 @@ const main = async (): Promise<number> => {
     action === 'export' ? {} : { actor, type, order, stream, from: time('from', from), to: time('to', to) };
 
   const environment = readEnvironment(process.env);
-  const parts = await openParts(environment, system, { lock: false });
+  const parts = await openParts(environment, system);
   try {
     const shop = assemble(parts, environment);
     const progress = createProgress({

@@ -25,7 +25,7 @@ const main = async (): Promise<number> => {
     print(HELP);
     return 0;
   }
-  const parts = await openParts(readEnvironment(process.env), system, { lock: false });
+  const parts = await openParts(readEnvironment(process.env), system);
   try {
     const progress = createProgress({
       clock: systemClock,

@@ -87,7 +87,7 @@ const main = async (): Promise<number> => {
     new Intl.NumberFormat('en', { style: 'currency', currency: environment.CURRENCY }).resolvedOptions()
       .maximumFractionDigits ?? 2;
 
-  const parts = await openParts(environment, system, { lock: false });
+  const parts = await openParts(environment, system);
   const scratch = openScratch(mkdtempSync(join(tmpdir(), 'orderfold-import-')));
   try {
     const { executor, projections, builds } = assemble(parts, environment, {

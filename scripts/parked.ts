@@ -50,7 +50,7 @@ const main = async (): Promise<number> => {
     throw new WrongUse('discard needs an ID and --reason TEXT.');
 
   const environment = readEnvironment(process.env);
-  const parts = await openParts(environment, system, { lock: false });
+  const parts = await openParts(environment, system);
   try {
     const { parked } = assemble(parts, environment);
     if (action === 'retry') {

@@ -78,7 +78,7 @@ const main = async (): Promise<number> => {
   if (view !== undefined) misplaced(['order'], '--consumer, or alone');
 
   const environment = readEnvironment(process.env);
-  const parts = await openParts(environment, system, { lock: false });
+  const parts = await openParts(environment, system);
   const progress = createProgress({
     clock: systemClock,
     terminal: process.stderr.isTTY,

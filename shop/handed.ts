@@ -3,7 +3,7 @@ import type { Message, Refusal } from '../domain/kernel.ts';
 import { orderStream } from '../domain/order/events.ts';
 import { orders } from '../domain/order/order.ts';
 import { stockStream, stocks } from '../domain/stock/stock.ts';
-import type { Bookkeeping } from '../ports/bookkeeping.ts';
+import type { Schedule } from '../ports/schedule.ts';
 import type { Clock, Log } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
 import type { Context, Executed, Executor } from '../runtime/command/execute.ts';
@@ -16,7 +16,7 @@ import { recordWarehouseNews } from './news.ts';
 export type Outside = Pick<ConsumerDeps, 'gateway' | 'warehouse' | 'mailer' | 'sink'>;
 export type HandedDeps = Readonly<{
   executor: Executor;
-  books: Bookkeeping;
+  schedule: Schedule;
   vault: Vault;
   clock: Clock;
   log: Log;
@@ -69,7 +69,7 @@ export const inParallel: ConsumerDeps['inParallel'] = async (items, limit, work)
 /** What the consumer called `name` is handed. */
 export const handedTo = (
   name: string,
-  { executor, books, vault, clock, log, outside }: HandedDeps,
+  { executor, schedule, vault, clock, log, outside }: HandedDeps,
 ): ConsumerDeps => ({
   ...outside,
   vault,
@@ -90,9 +90,9 @@ export const handedTo = (
       return answer(stream, command.type, done);
     },
   },
-  deadlines: (schedule) => ({
-    set: (key, dueAt) => books.schedule(schedule, key, dueAt),
-    clear: (key) => books.unschedule(schedule, key),
+  deadlines: (own) => ({
+    set: (key, dueAt) => schedule.set(own, key, dueAt),
+    clear: (key) => schedule.clear(own, key),
   }),
   async recordWarehouseNews(news) {
     const recorded = await recordWarehouseNews({ executor, clock }, news);

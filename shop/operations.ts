@@ -1,7 +1,7 @@
 /** What operators see and do about consumers, parked events and views. */
 import type { Actor } from '../domain/kernel.ts';
-import type { Blocked, Bookkeeping } from '../ports/bookkeeping.ts';
-import type { EventLog } from '../ports/event-log.ts';
+import type { BlockedLane, BlockedLanes } from '../ports/blocked-lanes.ts';
+import type { EventFeed } from '../ports/event-feed.ts';
 import type { Clock } from '../ports/system.ts';
 import {
   discardParkedIn,
@@ -13,12 +13,12 @@ import type { RunningConsumer } from '../runtime/deliver/consume.ts';
 import type { ViewOperations } from './view-builds.ts';
 
 /**
- * How one consumer is doing. `inFlight`: handlers running; `retrying`, `parked`: streams that wait; times are
+ * How one consumer is doing. `inFlight`: handlers running; `retrying`, `parked`: lanes that wait; times are
  * ISO 8601.
  */
 export type ConsumerReport = Readonly<{
   name: string;
-  state: 'running' | 'paused' | 'stopped';
+  state: 'running' | 'standby' | 'paused' | 'stopped';
   lag: Readonly<{ events: number; seconds: number }>;
   heartbeatAt: string | null;
   inFlight: number;
@@ -28,8 +28,9 @@ export type ConsumerReport = Readonly<{
   oldestBlocked?: Readonly<{ stream: string; since: string }>;
 }>;
 
-/** `queued`: events of the stream that wait, the failed one included. */
-export type ParkedItem = Omit<Blocked, 'state' | 'dueAt'> & Readonly<{ queued: number }>;
+/** `stream`: of the event that failed. `queued`: events of the lane that wait, the failed one included. */
+export type ParkedItem = Omit<BlockedLane, 'state' | 'dueAt' | 'partition' | 'key'> &
+  Readonly<{ stream: string; queued: number }>;
 /** `type`: of the event that failed. */
 export type ParkedFilter = Readonly<{ consumer?: string; stream?: string; type?: string }>;
 
@@ -56,27 +57,27 @@ export interface Operations {
 }
 
 export type ParkedDeps = Readonly<{
-  books: Bookkeeping;
+  blockedLanes: BlockedLanes;
   clock: Clock;
   running: ReadonlyMap<string, RunningConsumer>;
   audit(entry: ParkingEntry): Promise<void>;
 }>;
-export type OperationsDeps = ParkedDeps & Readonly<{ eventLog: EventLog; views: ViewOperations }>;
+export type OperationsDeps = ParkedDeps & Readonly<{ feed: EventFeed; views: ViewOperations }>;
 
 const PAGE = 200;
 
 /**
  * Parked events: found, tried again, dropped; also by a script, beside the server that runs their consumer.
  */
-export const createParked = ({ books, clock, running, audit }: ParkedDeps): Parked => {
+export const createParked = ({ blockedLanes, clock, running, audit }: ParkedDeps): Parked => {
   const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
-    const blocked = await books.blocked(id);
+    const blocked = await blockedLanes.get(id);
     if (blocked?.state !== 'parked') return undefined;
-    const { state: _state, dueAt: _dueAt, ...item } = blocked;
-    return item;
+    const { state: _state, dueAt: _dueAt, partition: _partition, key: _key, ...item } = blocked;
+    return { ...item, stream: item.event.stream };
   };
   const retry = async (id: string, actor: Actor): Promise<boolean> => {
-    const blocked = await books.blocked(id);
+    const blocked = await blockedLanes.get(id);
     if (blocked?.state !== 'parked') return false;
     const here = running.get(blocked.consumer);
     if (here && here.status().state !== 'stopped')
@@ -89,19 +90,19 @@ export const createParked = ({ books, clock, running, audit }: ParkedDeps): Park
         at: clock.now().toISOString(),
       }),
     );
-    return retryParkedIn(books, id, clock.now());
+    return retryParkedIn(blockedLanes, id, clock.now());
   };
 
   return {
     async find(filter, page) {
-      const found = await books.findBlocked({ ...filter, state: 'parked' }, page);
+      const found = await blockedLanes.find({ ...filter, state: 'parked' }, page);
       const items = await Promise.all(found.items.map(({ id }) => parkedOf(id)));
       return { items: items.filter((item) => item !== undefined), next: found.next };
     },
     get: parkedOf,
     retry,
     async discard(id, by) {
-      const blocked = await books.blocked(id);
+      const blocked = await blockedLanes.get(id);
       if (blocked?.state !== 'parked') return false;
       const here = running.get(blocked.consumer);
       if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
@@ -112,12 +113,12 @@ export const createParked = ({ books, clock, running, audit }: ParkedDeps): Park
           at: clock.now().toISOString(),
         }),
       );
-      return discardParkedIn(books, id, clock.now());
+      return discardParkedIn(blockedLanes, id, clock.now());
     },
     async retryMatching(filter, actor) {
       let count = 0;
       for (let after: string | undefined; ;) {
-        const { items, next } = await books.findBlocked(
+        const { items, next } = await blockedLanes.find(
           { ...filter, state: 'parked' },
           { limit: PAGE, ...(after === undefined ? {} : { after }) },
         );
@@ -130,15 +131,19 @@ export const createParked = ({ books, clock, running, audit }: ParkedDeps): Park
 };
 
 export const createOperations = (deps: OperationsDeps): Operations => {
-  const { books, eventLog, running, views } = deps;
+  const { blockedLanes, feed, running, views } = deps;
   return {
     async consumers() {
       const reports = [...running].map(async ([name, consumer]) => {
         const status = consumer.status();
-        const [lag, oldest] = await Promise.all([
-          eventLog.lag(name),
-          books.findBlocked({ consumer: name }, { limit: PAGE }),
+        const [lags, oldest] = await Promise.all([
+          feed.lag(name),
+          blockedLanes.find({ consumer: name }, { limit: PAGE }),
         ]);
+        const lag = {
+          events: lags.reduce((sum, { events }) => sum + events, 0),
+          seconds: Math.max(0, ...lags.map(({ seconds }) => seconds)),
+        };
         const [first] = [...oldest.items].sort((a, b) => (a.firstAt < b.firstAt ? -1 : 1));
         return {
           name,
@@ -149,7 +154,7 @@ export const createOperations = (deps: OperationsDeps): Operations => {
           retrying: status.blocked.retrying,
           parked: status.blocked.parked,
           breaker: status.breaker,
-          ...(first ? { oldestBlocked: { stream: first.stream, since: first.firstAt } } : {}),
+          ...(first ? { oldestBlocked: { stream: first.event.stream, since: first.firstAt } } : {}),
         };
       });
       return Promise.all(reports);

@@ -39,7 +39,7 @@ export type ViewReport = Readonly<{
   name: string;
   view: string | null;
   previous: string | null;
-  state: 'building' | 'running' | 'failed' | 'stopped';
+  state: 'standby' | 'building' | 'running' | 'failed' | 'stopped';
   position: string | null;
   lag: Readonly<{ events: number; seconds: number }>;
   failed?: Readonly<{ position: string; type: string; stream: string; error: string }>;

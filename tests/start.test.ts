@@ -130,33 +130,36 @@ start('a master key that is none is one line and exit 1, without the key', async
   assert.not.match(line, 'hush');
 });
 
-start('a port in use is one line and exit 1, and the folder is free again', async ({ folder }) => {
-  const other = createServer();
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  const { port } = other.address() as AddressInfo;
-  assert.match(
-    await refusal({ DATA_DIR: folder, PORT: String(port), SEED: 'none' }),
-    new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`),
-  );
-  await new Promise((resolve) => other.close(resolve));
-  const server = startProcess({ DATA_DIR: folder, PORT: String(port), SEED: 'none' });
-  assert.is(await server.url, `http://127.0.0.1:${port}`);
-  assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
-});
+start(
+  'a port in use is one line and exit 1, and leaves the folder as another can use it',
+  async ({ folder }) => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    assert.match(
+      await refusal({ DATA_DIR: folder, PORT: String(port), SEED: 'none' }),
+      new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use`),
+    );
+    await new Promise((resolve) => other.close(resolve));
+    const server = startProcess({ DATA_DIR: folder, PORT: String(port), SEED: 'none' });
+    assert.is(await server.url, `http://127.0.0.1:${port}`);
+    assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
+  },
+);
 
 start(
   'a folder of a newer format, or none at all, is one line, and nothing in it changes',
   async ({ folder, parent }) => {
     mkdirSync(folder);
     writeFileSync(join(folder, 'format.json'), '{"format":99}\n');
-    assert.match(await refusal({ DATA_DIR: folder }), /has format 99, this version reads up to/);
+    assert.match(await refusal({ DATA_DIR: folder }), /has format 99, this version reads \d+:/);
     assert.equal(readdirSync(folder), ['format.json']);
     writeFileSync(join(parent, 'file'), '');
     assert.match(await refusal({ DATA_DIR: join(parent, 'file') }), 'is not a folder');
   },
 );
 
-start('says where it is, seeds once, keeps its folder to itself, ends on a signal', async ({ folder }) => {
+start('says where it is, seeds once, shares its folder, ends on a signal', async ({ folder }) => {
   const first = startProcess({ DATA_DIR: folder, PORT: '0' });
   const url = await first.url;
   const lines = first.output().trimEnd().split('\n');
@@ -167,18 +170,17 @@ start('says where it is, seeds once, keeps its folder to itself, ends on a signa
   assert.is((await fetch(`${url}/healthz`)).status, 200);
   assert.is((await fetch(`${url}/readyz`)).status, 200);
 
-  assert.match(await refusal({ DATA_DIR: folder }), /is in use by the server with process id \d+/);
-  assert.is((await fetch(`${url}/readyz`)).status, 200, 'the first one goes on');
-  assert.equal(await first.end('SIGINT'), { code: 0, signal: null });
-
   const second = startProcess({ DATA_DIR: folder, PORT: '0' });
-  await second.url;
+  const secondUrl = await second.url;
   assert.not.match(second.output(), 'demo shop');
+  for (const either of [url, secondUrl]) assert.is((await fetch(`${either}/readyz`)).status, 200);
+  assert.equal(await first.end('SIGINT'), { code: 0, signal: null });
+  assert.is((await fetch(`${secondUrl}/readyz`)).status, 200, 'the other one goes on');
   assert.equal(await second.end('SIGTERM'), { code: 0, signal: null });
   assert.is(first.errors() + second.errors(), '');
 });
 
-start('a server that was killed leaves its folder free', async ({ folder }) => {
+start('a server that was killed leaves its folder as another can use it', async ({ folder }) => {
   const first = startProcess({ DATA_DIR: folder, PORT: '0', SEED: 'none' });
   await first.url;
   await first.end('SIGKILL');

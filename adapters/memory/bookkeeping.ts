@@ -1,112 +1,146 @@
+/** The specification of what the runtime remembers beside events: lost with the process, kept as JSON would keep it. */
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import type { Blocked, Bookkeeping, Snapshot } from '../../ports/bookkeeping.ts';
-import { StoreUnavailable } from '../../ports/event-store.ts';
+import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
+import type { Checkpoints } from '../../ports/checkpoints.ts';
+import { OtherStore } from '../../ports/event-store.ts';
+import type { Lease, Leases } from '../../ports/lease.ts';
+import type { Schedule } from '../../ports/schedule.ts';
+import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
+import { memoryFences } from './fences.ts';
 
 const copyOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts);
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The bookkeeping's specification: lost with the process, what it holds kept as JSON would keep it. */
-export const memoryBookkeeping = (): Bookkeeping => {
-  const checkpoints = new Map<string, string>();
-  const blockedById = new Map<string, Blocked>();
-  const queues = new Map<string, EventEnvelope[]>();
-  const schedules = new Map<string, Map<string, string>>();
-  const snapshots = new Map<string, Snapshot>();
-  let closed = false;
-  const queueOf = (consumer: string, stream: string): EventEnvelope[] =>
-    queues.get(keyOf(consumer, stream)) ?? [];
-  const push = (consumer: string, stream: string, event: EventEnvelope): void => {
-    queues.set(keyOf(consumer, stream), [...queueOf(consumer, stream), copyOf(event)]);
+export const memoryLeases = (): Leases => {
+  const leases = new Map<string, Lease>();
+  const same = (a: Lease | undefined, b: Lease | undefined): boolean =>
+    a?.token === b?.token && a?.beat === b?.beat && a?.holder === b?.holder;
+  const swap = (seen: Lease | undefined, name: string, to: Lease): Lease | undefined => {
+    if (!same(leases.get(name), seen)) return undefined;
+    leases.set(name, to);
+    return to;
   };
-  const open = (): void => {
-    if (closed) throw new StoreUnavailable('the bookkeeping is closed');
-  };
-
   return {
-    async checkpoint(group, partition) {
-      open();
-      return checkpoints.get(keyOf(group, partition));
-    },
-    async saveCheckpoint(group, partition, expected, to) {
-      open();
-      if (checkpoints.get(keyOf(group, partition)) !== expected) return false;
-      checkpoints.set(keyOf(group, partition), to);
+    read: async (name) => leases.get(name),
+    take: async (name, holder, seen) =>
+      swap(seen, name, { name, holder, token: (seen?.token ?? 0) + 1, beat: 0 }),
+    renew: async (held) => swap(held, held.name, { ...held, beat: held.beat + 1 }),
+    release: async (held) => void swap(held, held.name, { ...held, holder: '' }),
+  };
+};
+
+/** `kept`: what an earlier one with the same map has saved. */
+export const memoryCheckpoints = (
+  store: string,
+  kept = new Map<string, Readonly<{ store: string; at: string }>>(),
+): Checkpoints => {
+  const passes = memoryFences();
+  const read = (group: string, partition: string): string | undefined => {
+    const found = kept.get(keyOf(group, partition));
+    if (found && found.store !== store)
+      throw new OtherStore(`the checkpoint of ${group}`, found.store, store);
+    return found?.at;
+  };
+  return {
+    get: async (group, partition) => read(group, partition),
+    async save(group, partition, expected, to, fence) {
+      if (read(group, partition) !== expected || !passes(fence)) return false;
+      kept.set(keyOf(group, partition), { store, at: to });
       return true;
-    },
-
-    async block(blocked) {
-      open();
-      blockedById.set(blocked.id, copyOf(blocked));
-      if (queueOf(blocked.consumer, blocked.stream).length === 0)
-        push(blocked.consumer, blocked.stream, blocked.event);
-    },
-    async enqueue(consumer, stream, event) {
-      open();
-      if (!queueOf(consumer, stream).some(({ id }) => id === event.id)) push(consumer, stream, event);
-    },
-    async head(consumer, stream) {
-      open();
-      return copyOf(queueOf(consumer, stream).slice(0, 1))[0];
-    },
-    async dequeue(consumer, stream, eventId) {
-      open();
-      const [head, ...rest] = queueOf(consumer, stream);
-      if (head && head.id !== eventId) return 'more';
-      queues.set(keyOf(consumer, stream), rest);
-      if (rest.length > 0) return 'more';
-      queues.delete(keyOf(consumer, stream));
-      for (const [id, blocked] of blockedById)
-        if (blocked.consumer === consumer && blocked.stream === stream) blockedById.delete(id);
-      return 'empty';
-    },
-    async blocked(id) {
-      open();
-      const blocked = blockedById.get(id);
-      return blocked && { ...copyOf(blocked), queued: queueOf(blocked.consumer, blocked.stream).length };
-    },
-    async findBlocked({ consumer, stream, type, state }, { after = '', limit }) {
-      open();
-      const items = [...blockedById.values()]
-        .filter((b) => b.id > after)
-        .filter(
-          (b) =>
-            (!consumer || b.consumer === consumer) &&
-            (!stream || b.stream === stream) &&
-            (!type || b.event.type === type) &&
-            (!state || b.state === state),
-        )
-        .sort((a, b) => (a.id < b.id ? -1 : 1));
-      const page = items.slice(0, limit);
-      return { items: copyOf(page), next: items.length > limit ? (page.at(-1)?.id ?? null) : null };
-    },
-
-    async schedule(schedule, key, dueAt) {
-      open();
-      schedules.set(schedule, (schedules.get(schedule) ?? new Map<string, string>()).set(key, dueAt));
-    },
-    async unschedule(schedule, key) {
-      open();
-      schedules.get(schedule)?.delete(key);
-    },
-    async due(schedule, now, limit) {
-      open();
-      const due = [...(schedules.get(schedule) ?? [])]
-        .map(([key, dueAt]) => ({ key, dueAt }))
-        .filter(({ dueAt }) => dueAt <= now);
-      return due.sort((a, b) => (keyOf(a.dueAt, a.key) < keyOf(b.dueAt, b.key) ? -1 : 1)).slice(0, limit);
-    },
-
-    async snapshot(stream, shape) {
-      open();
-      const snapshot = snapshots.get(keyOf(stream, shape));
-      return snapshot && copyOf(snapshot);
-    },
-    async saveSnapshot(stream, shape, snapshot) {
-      open();
-      snapshots.set(keyOf(stream, shape), copyOf(snapshot));
-    },
-    async close() {
-      closed = true;
     },
   };
 };
+
+export const memoryBlockedLanes = (): BlockedLanes => {
+  const lanes = new Map<string, BlockedLane>();
+  const queues = new Map<string, readonly EventEnvelope[]>();
+  const passes = memoryFences();
+  const queueOf = (id: string): readonly EventEnvelope[] => queues.get(id) ?? [];
+  const push = (id: string, event: EventEnvelope): void => {
+    if (queueOf(id).some((waiting) => waiting.id === event.id)) return;
+    queues.set(
+      id,
+      [...queueOf(id), copyOf(event)].sort((a, b) => byText(a.position, b.position) || byText(a.id, b.id)),
+    );
+  };
+  return {
+    async block(lane, fence) {
+      if (!passes(fence)) return 'fenced';
+      lanes.set(lane.id, copyOf(lane));
+      push(lane.id, lane.event);
+      return 'kept';
+    },
+    async enqueue(id, event, fence) {
+      if (!passes(fence)) return 'fenced';
+      push(id, event);
+      return 'kept';
+    },
+    head: async (id) => copyOf(queueOf(id).slice(0, 1))[0],
+    async dequeue(id, eventId, fence) {
+      if (!passes(fence)) return 'fenced';
+      queues.set(
+        id,
+        queueOf(id).filter((event) => event.id !== eventId),
+      );
+      if (queueOf(id).length > 0) return 'more';
+      lanes.delete(id);
+      return 'empty';
+    },
+    async get(id) {
+      const lane = lanes.get(id);
+      return lane && { ...copyOf(lane), queued: queueOf(id).length };
+    },
+    async find({ consumer, stream, type, state }, { after = '', limit }) {
+      const items = [...lanes.values()]
+        .filter(
+          (lane) =>
+            lane.id > after &&
+            (consumer === undefined || lane.consumer === consumer) &&
+            (stream === undefined || lane.event.stream === stream) &&
+            (type === undefined || lane.event.type === type) &&
+            (state === undefined || lane.state === state),
+        )
+        .sort((a, b) => byText(a.id, b.id));
+      const page = items.slice(0, limit);
+      return { items: copyOf(page), next: items.length > limit ? (page.at(-1)?.id ?? null) : null };
+    },
+  };
+};
+
+export const memorySchedule = (): Schedule => {
+  const schedules = new Map<string, Map<string, string>>();
+  return {
+    async set(schedule, key, dueAt) {
+      schedules.set(schedule, (schedules.get(schedule) ?? new Map<string, string>()).set(key, dueAt));
+    },
+    clear: async (schedule, key) => void schedules.get(schedule)?.delete(key),
+    async due(schedule, now, limit) {
+      const due = [...(schedules.get(schedule) ?? [])].map(([key, dueAt]) => ({ key, dueAt }));
+      return due
+        .filter(({ dueAt }) => dueAt <= now)
+        .sort((a, b) => byText(a.dueAt, b.dueAt) || byText(a.key, b.key))
+        .slice(0, limit);
+    },
+  };
+};
+
+export const memorySnapshots = (): Snapshots => {
+  const snapshots = new Map<string, Snapshot>();
+  return {
+    async get(stream, shape) {
+      const snapshot = snapshots.get(keyOf(stream, shape));
+      return snapshot && copyOf(snapshot);
+    },
+    save: async (stream, shape, snapshot) => void snapshots.set(keyOf(stream, shape), copyOf(snapshot)),
+  };
+};
+
+/** All of it, of the event store with the id `store`. */
+export const memoryBookkeeping = (store: string) => ({
+  checkpoints: memoryCheckpoints(store),
+  blockedLanes: memoryBlockedLanes(),
+  schedule: memorySchedule(),
+  snapshots: memorySnapshots(),
+  leases: memoryLeases(),
+});

@@ -13,7 +13,7 @@ import {
 } from '../stored-event.ts';
 
 /** The event store's specification: everything in memory, kept as JSON text and lost with the process. */
-export const memoryEventStore = (): EventStore => {
+export const memoryEventStore = (id = 'memory'): EventStore => {
   const texts: string[] = []; // the event at position n is texts[n - 1]
   const streams = new Map<string, number[]>();
   const ring = eventSignal();
@@ -33,6 +33,7 @@ export const memoryEventStore = (): EventStore => {
   };
 
   return {
+    id,
     async append(stream, expected, events) {
       open();
       checkAppend(stream, events);

@@ -27,7 +27,8 @@ const SCHEMA = `
     data text not null,
     meta text not null
   ) strict;
-  create unique index if not exists events_of_stream on events (stream, revision)`;
+  create unique index if not exists events_of_stream on events (stream, revision);
+  create table if not exists store (id text primary key) strict, without rowid`;
 
 const FIRST = `insert into events (stream, revision, type, id, schema, data, meta)
   values (?, 0, ?, ?, ?, ?, ?) returning position`;
@@ -56,14 +57,17 @@ const among = (column: string, values: readonly string[] | undefined): string =>
   values ? ` and ${column} in (select value from json_each(?))` : '';
 
 /**
- * Events in an SQLite file. `clock` paces the look for other processes' appends while anybody subscribes. Who reads
+ * Events in an SQLite file. `newId`: of a store that is made here. `clock` paces the look for other processes' appends while anybody subscribes. Who reads
  * sees only what is on disk.
  */
 export const openSqliteEventStore = ({
   path,
   clock,
-}: Readonly<{ path: string; clock: Clock }>): EventStore => {
+  newId,
+}: Readonly<{ path: string; clock: Clock; newId(): string }>): EventStore => {
   const file = openFile({ path, what: 'the event store', schema: SCHEMA, unavailable: StoreUnavailable });
+  file.make(`insert into store (id) select '${newId()}' where not exists (select 1 from store)`);
+  const storeId = String(file.get('select id from store')?.id);
   const ring = eventSignal();
   const closing = new AbortController();
 
@@ -153,6 +157,7 @@ export const openSqliteEventStore = ({
   }
 
   return {
+    id: storeId,
     async append(stream, expected, events) {
       checkAppend(stream, events);
       const first = expected === 'none' ? 0 : expected + 1;

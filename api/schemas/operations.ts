@@ -89,7 +89,7 @@ export const NewsAnswer = z
 export const ConsumerReport = z
   .strictObject({
     name: z.string(),
-    state: z.enum(['running', 'paused', 'stopped']),
+    state: z.enum(['running', 'standby', 'paused', 'stopped']),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     heartbeatAt: Instant.nullable(),
     inFlight: Count,
@@ -140,7 +140,7 @@ export const ViewReport = z
     name: z.string(),
     view: z.string().nullable(),
     previous: z.string().nullable(),
-    state: z.enum(['building', 'running', 'failed', 'stopped']),
+    state: z.enum(['standby', 'building', 'running', 'failed', 'stopped']),
     position: z.string().nullable(),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     failed: z

@@ -4,7 +4,7 @@
  */
 import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import { stockNeeds, type StockNeed } from '../../domain/order/needs.ts';
-import { orderEvent, type ShortagePolicy } from '../../domain/order/events.ts';
+import { orderEvent, orderStream, type ShortagePolicy } from '../../domain/order/events.ts';
 import type { Line, OrderState } from '../../domain/order/state.ts';
 import { reservationId, reservationIn, reservationOf, stockEvent } from '../../domain/stock/stock.ts';
 import { insist, type Cause, type ShopConsumer } from '../../shop/consumer-deps.ts';
@@ -48,6 +48,14 @@ export const inventory: ShopConsumer = {
   from: 'beginning',
   concurrency: 64,
   breaker: false,
+  // One order that cannot go on must not hold up another that shares a SKU.
+  laneOf(event) {
+    if (event.type !== 'BackorderFilled') return event.stream;
+    const filled = stockEvent(event);
+    return filled.type === 'BackorderFilled'
+      ? orderStream(reservationOf(filled.data.reservationId).orderId)
+      : event.stream;
+  },
   make({ orders, stocks, inParallel, onFailure }) {
     const reserve = async (
       state: OrderState,

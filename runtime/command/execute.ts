@@ -10,7 +10,7 @@ import {
   type Position,
   type Aggregate,
 } from '../../domain/kernel.ts';
-import type { Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
 import { AppendTooLarge, type EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { hashOf, NO_HASH } from './chain.ts';
@@ -101,7 +101,7 @@ type Waiting = Readonly<{
  */
 export type ExecutorOptions = Readonly<{
   store: EventStore;
-  books?: Bookkeeping;
+  snapshots?: Snapshots;
   clock: Clock;
   log?: Log;
   cacheWeight?: number;
@@ -111,10 +111,12 @@ export type ExecutorOptions = Readonly<{
   snapshotEvery?: number;
 }>;
 
+const SNAPSHOT_MS = 100;
+
 export const createExecutor = (options: ExecutorOptions): Executor => {
   const {
     store,
-    books,
+    snapshots,
     clock,
     log,
     attempts = 20,
@@ -129,9 +131,23 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   });
   const queues = new Map<string, Waiting[]>();
 
+  /** One that cannot be read in time is none: what writes orders waits for the event store alone. */
+  const snapshotOf = async (stream: string, shape: string): Promise<Snapshot | undefined> => {
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        snapshots?.get(stream, shape),
+        clock.sleep(SNAPSHOT_MS, late.signal).then(() => undefined),
+      ]);
+    } catch (error) {
+      log?.warn({ stream, error: String(error) }, 'a snapshot cannot be read; the stream is folded whole');
+      return undefined;
+    } finally {
+      late.abort();
+    }
+  };
   const empty = async (aggregate: AnyAggregate, stream: string): Promise<Entry> => {
-    const snapshot =
-      aggregate.shape === undefined ? undefined : await books?.snapshot(stream, aggregate.shape);
+    const snapshot = aggregate.shape === undefined ? undefined : await snapshotOf(stream, aggregate.shape);
     const { initial } = aggregate.decider;
     return snapshot
       ? {
@@ -163,14 +179,14 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   const snapshot = (aggregate: AnyAggregate, stream: string, entry: Entry): Entry => {
     if (
       aggregate.shape === undefined ||
-      !books ||
+      !snapshots ||
       !entry.last ||
       entry.state.revision - entry.snapshotAt < snapshotEvery
     )
       return entry;
     const { state, at } = entry;
-    books
-      .saveSnapshot(stream, aggregate.shape, {
+    snapshots
+      .save(stream, aggregate.shape, {
         revision: state.revision,
         state,
         previousHash: hashOf(entry.last),

@@ -1,6 +1,7 @@
-/** The lanes of one consumer that are blocked: in the books durably, here what is needed to find them. */
+/** The lanes of one consumer that are blocked: kept durably, here what is needed to find them. */
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
-import type { Blocked, Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
+import type { Assignment } from '../../ports/event-feed.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { backoffMs, isRetriable, nameOf } from '../retry.ts';
 import { rest } from '../wake.ts';
@@ -12,19 +13,20 @@ import {
   parkingEntry,
   retryParkedIn,
   type History,
+  type Lane,
   type ParkingEntry,
 } from './blocked.ts';
 import { Halted, type Lanes } from './lanes.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const LOOK_PAGE = 1_000;
-const BOOKS_RETRY_CAP_MS = 5_000;
+const LONGEST_WAIT_MS = 5_000;
 const SYSTEM: Actor = { id: 'consumer-runtime', role: 'system' };
 
 export type BacklogOptions = Readonly<{
   /** The consumer's name. */
   name: string;
-  books: Bookkeeping;
+  blockedLanes: BlockedLanes;
   clock: Clock;
   log: Log;
   lanes: Lanes;
@@ -36,19 +38,26 @@ export type BacklogOptions = Readonly<{
   onChange(): void;
 }>;
 
-/** A blocked lane; its events stay in the books. */
-export type BlockedLane = {
+/** A lane in this process: what it is called, and whose partition it is in. */
+export type LaneHere = Readonly<{ name: string; key: string; assignment: Assignment }>;
+export const laneIn = (assignment: Assignment, key: string): LaneHere => ({
+  name: `${assignment.partition}\n${key}`,
+  key,
+  assignment,
+});
+
+/** A lane that is blocked; its events stay where they are kept. */
+export type Waiting = {
   readonly id: string;
+  readonly lane: LaneHere;
   readonly stream: string;
-  state: Blocked['state'];
+  state: BlockedLane['state'];
   dueAtMs: number;
   headId: string;
-  headRevision: number;
+  headPosition: string;
   history: History;
   /** Its events are being worked off, or wait for their turn. */
   draining: boolean;
-  /** Where its events come from, once known: it goes when the partition is taken away. */
-  partition: string | undefined;
 };
 export type Counts = Readonly<{
   retrying: number;
@@ -58,43 +67,41 @@ export type Counts = Readonly<{
 type By = Readonly<{ actor: Actor; reason: string }>;
 
 export type Backlog = Readonly<{
-  /** Reads what is blocked from the books, beside what is known. */
-  load(): Promise<void>;
+  /** Reads what is blocked in a partition that was assigned. */
+  load(assignment: Assignment): Promise<void>;
   /** In the event's lane: puts `event` behind what blocks it. False when nothing does. */
-  queueBehind(event: EventEnvelope, partition: string): Promise<boolean>;
+  queueBehind(event: EventEnvelope, lane: LaneHere): Promise<boolean>;
   /** In the event's lane: the event failed and is retried later, or parked, its lane behind it. */
-  block(failed: FailedFor, partition: string | undefined): Promise<void>;
+  block(failed: FailedFor, lane: LaneHere): Promise<void>;
   /** Lanes to be tried now, the one that has waited longest first. */
-  due(): readonly BlockedLane[];
-  isDue(lane: BlockedLane): boolean;
+  due(): readonly Waiting[];
+  isDue(waiting: Waiting): boolean;
   /** Resolves when a lane falls due, or one may have. */
   untilDue(): Promise<void>;
   /** Lets `untilDue` look again. */
   poke(): void;
   /** In the lane: its first event, with how often it has failed if it is the one that blocks. */
   head(
-    lane: BlockedLane,
+    waiting: Waiting,
   ): Promise<Readonly<{ event: EventEnvelope; history: History | undefined }> | undefined>;
   /** In the lane: its first event is done. False when nothing is left behind it. */
-  pass(lane: BlockedLane, event: EventEnvelope): Promise<boolean>;
+  pass(waiting: Waiting, event: EventEnvelope): Promise<boolean>;
   /** In the lane: nothing is left. */
-  unblock(lane: BlockedLane): void;
-  of(stream: string): BlockedLane | undefined;
-  /** By an operator; audited. False when nothing of this consumer is parked under `id`. */
+  unblock(waiting: Waiting): void;
+  of(lane: LaneHere): Waiting | undefined;
+  /** By an operator; audited. False when nothing of this consumer is parked here under `id`. */
   retryParked(id: string, by: By): Promise<boolean>;
   discardParked(id: string, by: By): Promise<boolean>;
-  /** Another process follows `partition` now. */
+  /** Another member follows `partition` now. */
   forget(partition: string): void;
   counts(): Counts;
   /** Takes up what other processes do to parked lanes, until the consumer ends. */
   watch(): Promise<void>;
-  /** Repeats a write to the books until it succeeds; throws Halted when the consumer ends first. */
-  durably<T>(act: () => Promise<T>): Promise<T>;
 }>;
 
 export const createBacklog = (options: BacklogOptions): Backlog => {
-  const { name, books, clock, log, lanes, halt, audit, pausedMs, onChange } = options;
-  const blockedLanes = new Map<string, BlockedLane>();
+  const { name, blockedLanes, clock, log, lanes, halt, audit, pausedMs, onChange } = options;
+  const here = new Map<string, Waiting>();
   const dueRest = rest(clock);
   const lookRest = rest(clock);
   const nowMs = (): number => clock.now().getTime();
@@ -103,142 +110,150 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
     lookRest.poke();
   });
 
-  const durably: Backlog['durably'] = async (act) => {
+  /** Repeats a write until it succeeds; throws Halted when the partition is gone, or the consumer ends, before that. */
+  const durably = async <T>({ signal }: Assignment, act: () => Promise<T>): Promise<Exclude<T, 'fenced'>> => {
     for (let failures = 1; ; failures++) {
       try {
-        return await act();
+        const done = await act();
+        if (done === 'fenced') throw new Halted();
+        return done as Exclude<T, 'fenced'>;
       } catch (error) {
-        if (halt.aborted) throw new Halted();
+        if (halt.aborted || signal.aborted) throw new Halted();
         if (!isRetriable(error)) throw error;
         log.warn(
           { consumer: name, failures, error: nameOf(error) },
-          'the books cannot be written; trying again',
+          'what is blocked cannot be written or read; trying again',
         );
-        await clock.sleep(Math.min(BOOKS_RETRY_CAP_MS, backoffMs(failures, 1)), halt);
+        await clock.sleep(Math.min(LONGEST_WAIT_MS, backoffMs(failures, 1)), AbortSignal.any([halt, signal]));
       }
     }
   };
+  const kept = ({ key, assignment: { partition } }: LaneHere): Lane => ({ consumer: name, partition, key });
 
-  const keep = (blocked: Blocked, partition: string | undefined): BlockedLane => {
-    const { id, stream, state, dueAt, event, attempts, firstAt } = blocked;
-    const kept: BlockedLane = {
+  const keep = (blocked: BlockedLane, lane: LaneHere): Waiting => {
+    const { id, state, dueAt, event, attempts, firstAt } = blocked;
+    const waiting: Waiting = {
       id,
-      stream,
+      lane,
+      stream: event.stream,
       state,
       dueAtMs: dueAt === undefined ? 0 : Date.parse(dueAt),
       headId: event.id,
-      headRevision: event.revision,
+      headPosition: event.position,
       history: { attempts, firstAtMs: Date.parse(firstAt), pausedMs: pausedMs() },
       draining: false,
-      partition: partition ?? blockedLanes.get(stream)?.partition,
     };
-    blockedLanes.set(stream, kept);
+    here.set(lane.name, waiting);
     (state === 'parked' ? lookRest : dueRest).poke();
-    return kept;
+    return waiting;
   };
-  const makeDue = (lane: BlockedLane): void => {
-    lane.state = 'retrying';
-    lane.dueAtMs = nowMs();
+  const makeDue = (waiting: Waiting): void => {
+    waiting.state = 'retrying';
+    waiting.dueAtMs = nowMs();
     dueRest.poke();
   };
-  const isDue = (lane: BlockedLane): boolean =>
-    lane.state === 'retrying' && !lane.draining && lane.dueAtMs <= nowMs();
+  const isDue = (waiting: Waiting): boolean =>
+    waiting.state === 'retrying' && !waiting.draining && waiting.dueAtMs <= nowMs();
 
-  /** The event is queued as well as named: where events were replayed to the stream meanwhile, it is not the head. */
-  const write = async (blocked: Blocked): Promise<void> => {
-    await durably(() => books.block(blocked));
-    await durably(() => books.enqueue(name, blocked.stream, blocked.event));
-  };
+  const write = (blocked: BlockedLane, { assignment }: LaneHere): Promise<'kept'> =>
+    durably(assignment, () => blockedLanes.block(blocked, assignment.fence));
 
   /**
    * A script discarded what was parked while `event` was queued behind it: without a record nobody would come
    * back to the queue.
    */
-  const blockAgain = async (event: EventEnvelope, partition: string): Promise<void> => {
-    const head = (await durably(() => books.head(name, event.stream))) ?? event;
+  const blockAgain = async (event: EventEnvelope, lane: LaneHere, id: string): Promise<void> => {
+    const head = (await durably(lane.assignment, () => blockedLanes.head(id))) ?? event;
     const now = clock.now();
     const history = { attempts: 0, firstAtMs: now.getTime(), pausedMs: pausedMs() };
     const again = { state: 'retrying', dueAt: now.toISOString() } as const;
-    const blocked = blockedBy(name, head, new Error('not tried yet'), history, now, again);
-    await durably(() => books.block(blocked));
-    keep(blocked, partition);
+    const blocked = blockedBy(kept(lane), head, new Error('not tried yet'), history, now, again);
+    await write(blocked, lane);
+    keep(blocked, lane);
   };
 
   /** What another process has done to a lane that is parked here: retried or discarded by a script. */
-  const refresh = async (lane: BlockedLane): Promise<void> => {
-    if (blockedLanes.get(lane.stream) !== lane || lane.state !== 'parked') return;
-    const blocked = await durably(() => books.blocked(lane.id));
-    if (!blocked) makeDue(lane);
-    else if (blocked.state === 'retrying') keep(blocked, lane.partition);
+  const refresh = async (waiting: Waiting): Promise<void> => {
+    const { id, lane } = waiting;
+    if (here.get(lane.name) !== waiting || waiting.state !== 'parked') return;
+    const blocked = await durably(lane.assignment, () => blockedLanes.get(id));
+    if (!blocked) makeDue(waiting);
+    else if (blocked.state === 'retrying') keep(blocked, lane);
   };
-  /** A page of what is parked in the books: what is parked here and not there has changed. */
+  /** A page of what is kept as parked: what is parked here and not there has changed. */
   const look = async (after: string | undefined): Promise<string | undefined> => {
-    const page = await books.findBlocked(
+    const page = await blockedLanes.find(
       { consumer: name, state: 'parked' },
       after === undefined ? { limit: LOOK_PAGE } : { after, limit: LOOK_PAGE },
     );
     const there = new Set(page.items.map(({ id }) => id));
     const last = page.next === null ? undefined : page.items.at(-1)?.id;
-    for (const lane of blockedLanes.values()) {
-      const covered = (after === undefined || lane.id > after) && (last === undefined || lane.id <= last);
-      if (lane.state === 'parked' && covered && !there.has(lane.id))
-        void lanes.start(lane.stream, () => refresh(lane));
+    for (const waiting of here.values()) {
+      const { id, state, lane } = waiting;
+      const covered = (after === undefined || id > after) && (last === undefined || id <= last);
+      if (state === 'parked' && covered && !there.has(id))
+        void lanes.start(lane.name, () => refresh(waiting));
     }
     return page.next ?? undefined;
   };
   const anyParked = (): boolean => {
-    for (const lane of blockedLanes.values()) if (lane.state === 'parked') return true;
+    for (const { state } of here.values()) if (state === 'parked') return true;
     return false;
   };
 
   const operate =
     (
       type: 'ParkedEventRetried' | 'ParkedEventDiscarded',
-      act: (kept: Bookkeeping, id: string, now: Date) => Promise<boolean>,
+      act: (blocked: BlockedLanes, id: string, now: Date) => Promise<boolean>,
     ): Backlog['retryParked'] =>
     async (id, { actor, reason }) => {
-      const found = await books.blocked(id);
-      if (found?.consumer !== name) return false;
-      return lanes.run(found.stream, async () => {
+      const found = [...here.values()].find((waiting) => waiting.id === id);
+      if (!found) return false;
+      const { lane } = found;
+      return lanes.run(lane.name, async () => {
         if (halt.aborted) throw new Error(`consumer ${name} is not running`);
-        const blocked = await books.blocked(id);
+        const blocked = await blockedLanes.get(id);
         if (blocked?.state !== 'parked') return false;
         const now = clock.now();
         await audit(parkingEntry(type, blocked, { actor, why: reason, at: now.toISOString() }));
-        await act(books, id, now);
-        const left = await books.blocked(id);
-        if (left) keep(left, undefined);
-        else blockedLanes.delete(found.stream);
+        await act(blockedLanes, id, now);
+        const left = await blockedLanes.get(id);
+        if (left) keep(left, lane);
+        else here.delete(lane.name);
         onChange();
         return true;
       });
     };
 
   return {
-    durably,
-    async load() {
-      for await (const blocked of blockedOf(books, name)) {
-        if (blockedLanes.has(blocked.stream)) continue;
-        const lane = keep(blocked, undefined);
-        // A crash between dropping a parked head and writing down the next one.
-        if (lane.state === 'parked' && (await books.head(name, blocked.stream))?.id !== blocked.event.id)
-          makeDue(lane);
-      }
+    async load(assignment) {
+      const { partition } = assignment;
+      await durably(assignment, async () => {
+        for await (const blocked of blockedOf(blockedLanes, name)) {
+          if (blocked.partition !== partition) continue;
+          const lane = laneIn(assignment, blocked.key);
+          if (here.has(lane.name)) continue;
+          const waiting = keep(blocked, lane);
+          // A crash between dropping a parked head and writing down the next one.
+          if (waiting.state === 'parked' && (await blockedLanes.head(blocked.id))?.id !== blocked.event.id)
+            makeDue(waiting);
+        }
+      });
     },
 
-    async queueBehind(event, partition) {
-      const lane = blockedLanes.get(event.stream);
-      if (!lane) return false;
-      lane.partition = partition;
+    async queueBehind(event, lane) {
+      const waiting = here.get(lane.name);
+      if (!waiting) return false;
       // Not behind the head: handled before a crash and delivered again, or the head itself.
-      if (event.revision <= lane.headRevision) return true;
-      await durably(() => books.enqueue(name, event.stream, event));
-      if (lane.state === 'parked' && !(await durably(() => books.blocked(lane.id))))
-        await blockAgain(event, partition);
+      if (event.position <= waiting.headPosition) return true;
+      const { id } = waiting;
+      await durably(lane.assignment, () => blockedLanes.enqueue(id, event, lane.assignment.fence));
+      if (waiting.state === 'parked' && !(await durably(lane.assignment, () => blockedLanes.get(id))))
+        await blockAgain(event, lane, id);
       return true;
     },
 
-    async block({ event, error, history, verdict }, partition) {
+    async block({ event, error, history, verdict }, lane) {
       const now = clock.now();
       const { stream, revision, type } = event;
       const about = {
@@ -251,48 +266,52 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       };
       if (verdict.do === 'retry') {
         const dueAt = new Date(now.getTime() + verdict.afterMs).toISOString();
-        const blocked = blockedBy(name, event, error, history, now, { state: 'retrying', dueAt });
-        await write(blocked);
-        keep(blocked, partition).history = history;
-        log.warn({ ...about, dueAt }, 'an event failed and will be tried again; its stream waits');
+        const blocked = blockedBy(kept(lane), event, error, history, now, { state: 'retrying', dueAt });
+        await write(blocked, lane);
+        keep(blocked, lane).history = history;
+        log.warn({ ...about, dueAt }, 'an event failed and will be tried again; its lane waits');
       } else {
-        const blocked = blockedBy(name, event, error, history, now, { state: 'parked' });
+        const blocked = blockedBy(kept(lane), event, error, history, now, { state: 'parked' });
         // Audited first: a crash between the two repeats the entry, the other way round it would be missing
         // for ever.
         const entry = { actor: SYSTEM, why: verdict.why, at: now.toISOString() };
-        await durably(() => audit(parkingEntry('EventParked', blocked, entry)));
-        await write(blocked);
-        keep(blocked, partition);
+        await durably(lane.assignment, () => audit(parkingEntry('EventParked', blocked, entry)));
+        await write(blocked, lane);
+        keep(blocked, lane);
         log.error(
           { ...about, id: blocked.id, why: verdict.why },
-          'an event is parked; its stream waits for an operator',
+          'an event is parked; its lane waits for an operator',
         );
       }
       onChange();
     },
 
-    due: () => [...blockedLanes.values()].filter(isDue).sort((a, b) => a.dueAtMs - b.dueAtMs),
-    isDue: (lane) => blockedLanes.get(lane.stream) === lane && isDue(lane),
+    due: () => [...here.values()].filter(isDue).sort((a, b) => a.dueAtMs - b.dueAtMs),
+    isDue: (waiting) => here.get(waiting.lane.name) === waiting && isDue(waiting),
     async untilDue() {
       let earliest = Infinity;
-      for (const lane of blockedLanes.values())
-        if (lane.state === 'retrying' && !lane.draining) earliest = Math.min(earliest, lane.dueAtMs);
+      for (const waiting of here.values())
+        if (waiting.state === 'retrying' && !waiting.draining) earliest = Math.min(earliest, waiting.dueAtMs);
       await dueRest.sleep(earliest === Infinity ? undefined : Math.max(0, earliest - nowMs()));
     },
     poke: dueRest.poke,
-    of: (stream) => blockedLanes.get(stream),
+    of: ({ name: lane }) => here.get(lane),
 
-    async head(lane) {
-      const event = await durably(() => books.head(name, lane.stream));
+    async head(waiting) {
+      const event = await durably(waiting.lane.assignment, () => blockedLanes.head(waiting.id));
       if (!event) return undefined;
-      const history = event.id === lane.headId ? lane.history : undefined;
-      lane.headId = event.id;
-      lane.headRevision = event.revision;
+      const history = event.id === waiting.headId ? waiting.history : undefined;
+      waiting.headId = event.id;
+      waiting.headPosition = event.position;
       return { event, history };
     },
-    pass: async (lane, event) => (await durably(() => books.dequeue(name, lane.stream, event.id))) === 'more',
-    unblock({ stream }) {
-      blockedLanes.delete(stream);
+    async pass({ id, lane: { assignment } }, event) {
+      return (
+        (await durably(assignment, () => blockedLanes.dequeue(id, event.id, assignment.fence))) === 'more'
+      );
+    },
+    unblock({ lane }) {
+      here.delete(lane.name);
       onChange();
     },
 
@@ -300,16 +319,16 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
     discardParked: operate('ParkedEventDiscarded', discardParkedIn),
 
     forget(partition) {
-      for (const lane of blockedLanes.values())
-        if (lane.partition === partition && !lane.draining) blockedLanes.delete(lane.stream);
+      for (const { lane } of here.values())
+        if (lane.assignment.partition === partition) here.delete(lane.name);
     },
     counts() {
       let [retrying, parked] = [0, 0];
-      let oldest: BlockedLane | undefined;
-      for (const lane of blockedLanes.values()) {
-        if (lane.state === 'parked') parked += 1;
+      let oldest: Waiting | undefined;
+      for (const waiting of here.values()) {
+        if (waiting.state === 'parked') parked += 1;
         else retrying += 1;
-        if (!oldest || lane.history.firstAtMs < oldest.history.firstAtMs) oldest = lane;
+        if (!oldest || waiting.history.firstAtMs < oldest.history.firstAtMs) oldest = waiting;
       }
       return {
         retrying,

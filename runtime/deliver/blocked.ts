@@ -1,47 +1,39 @@
 /**
- * A lane (here a stream) that waits behind a failed event, as the books hold it; and what an operator's retry and
- * discard write, from whichever process.
+ * A lane that waits behind a failed event, as it is kept; and what an operator's retry and discard write, from whichever
+ * process.
  */
 import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
-import type { Blocked, Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
+
+/** A lane of one consumer. */
+export type Lane = Pick<BlockedLane, 'consumer' | 'partition' | 'key'>;
 
 /**
- * The id under which an operator finds what of `stream` waits for `consumer`: 24 hex digits, the same after
- * every restart.
+ * The id under which an operator finds a blocked lane: 24 hex digits, the same after every restart.
  */
-export const blockedId = (consumer: string, stream: string): string =>
-  createHash('sha256').update(`${consumer}\n${stream}`).digest('hex').slice(0, 24);
+export const laneId = ({ consumer, partition, key }: Lane): string =>
+  createHash('sha256').update(`${consumer}\n${partition}\n${key}`).digest('hex').slice(0, 24);
 
 /**
- * The same blocked stream, due at once with a fresh count: an operator's retry is not held against earlier
+ * The same blocked lane, due at once with a fresh count: an operator's retry is not held against earlier
  * failures.
  */
-export const dueNow = (blocked: Blocked, now: Date): Blocked => {
-  const { id, consumer, stream, event, error, lastAt } = blocked;
+export const dueNow = (blocked: BlockedLane, now: Date): BlockedLane => {
   const at = now.toISOString();
-  return {
-    id,
-    consumer,
-    stream,
-    event,
-    error,
-    lastAt,
-    state: 'retrying',
-    attempts: 0,
-    firstAt: at,
-    dueAt: at,
-  };
+  return { ...blocked, state: 'retrying', attempts: 0, firstAt: at, dueAt: at };
 };
+
+const recordOf = ({ queued: _queued, ...lane }: BlockedLane & { queued: number }): BlockedLane => lane;
 
 /**
  * What an operator's retry writes, from any process: a running consumer notices within a second or so. Write
  * what is to be audited before. False when there is no such parked event.
  */
-export const retryParkedIn = async (books: Bookkeeping, id: string, now: Date): Promise<boolean> => {
-  const blocked = await books.blocked(id);
+export const retryParkedIn = async (lanes: BlockedLanes, id: string, now: Date): Promise<boolean> => {
+  const blocked = await lanes.get(id);
   if (blocked?.state !== 'parked') return false;
-  await books.block(dueNow(blocked, now));
+  await lanes.block(dueNow(recordOf(blocked), now));
   return true;
 };
 
@@ -49,20 +41,19 @@ export const retryParkedIn = async (books: Bookkeeping, id: string, now: Date): 
  * What an operator's discard writes, from any process: drops the event that failed; those behind it are due
  * at once.
  */
-export const discardParkedIn = async (books: Bookkeeping, id: string, now: Date): Promise<boolean> => {
-  const blocked = await books.blocked(id);
+export const discardParkedIn = async (lanes: BlockedLanes, id: string, now: Date): Promise<boolean> => {
+  const blocked = await lanes.get(id);
   if (blocked?.state !== 'parked') return false;
-  const { consumer, stream, event } = blocked;
-  if ((await books.dequeue(consumer, stream, event.id)) === 'empty') return true;
-  const next = await books.head(consumer, stream);
-  if (next)
-    await books.block(
-      dueNow({ ...blocked, event: next, error: { message: 'not tried yet', stack: '' } }, now),
+  if ((await lanes.dequeue(id, blocked.event.id)) === 'empty') return true;
+  const event = await lanes.head(id);
+  if (event)
+    await lanes.block(
+      dueNow({ ...recordOf(blocked), event, error: { message: 'not tried yet', stack: '' } }, now),
     );
   return true;
 };
 
-/** What is audited of parking. `id` is the blocked stream's; `why`: the policy's or the operator's reason. */
+/** What is audited of parking. `id` is the blocked lane's; `why`: the policy's or the operator's reason. */
 export type ParkingEntry = Readonly<{
   type: 'EventParked' | 'ParkedEventRetried' | 'ParkedEventDiscarded';
   id: string;
@@ -79,13 +70,13 @@ export type ParkingEntry = Readonly<{
 
 export const parkingEntry = (
   type: ParkingEntry['type'],
-  blocked: Blocked,
+  blocked: BlockedLane,
   by: Readonly<{ actor: Actor; why: string; at: string }>,
 ): ParkingEntry => ({
   type,
   id: blocked.id,
   consumer: blocked.consumer,
-  stream: blocked.stream,
+  stream: blocked.event.stream,
   eventId: blocked.event.id,
   eventType: blocked.event.type,
   revision: blocked.event.revision,
@@ -98,10 +89,10 @@ export type History = Readonly<{ attempts: number; firstAtMs: number; pausedMs: 
 
 const PAGE = 500;
 
-/** Everything that waits for `consumer`, a page at a time. */
-export async function* blockedOf(books: Bookkeeping, consumer: string): AsyncGenerator<Blocked> {
+/** Every lane of `consumer` that waits, a page at a time. */
+export async function* blockedOf(lanes: BlockedLanes, consumer: string): AsyncGenerator<BlockedLane> {
   for (let after: string | undefined; ;) {
-    const page = await books.findBlocked(
+    const page = await lanes.find(
       { consumer },
       after === undefined ? { limit: PAGE } : { after, limit: PAGE },
     );
@@ -111,20 +102,22 @@ export async function* blockedOf(books: Bookkeeping, consumer: string): AsyncGen
   }
 }
 
-/** The blocked event as the books hold it. Error texts are bounded: a stack may carry a whole response. */
+/** The blocked lane as it is kept. Error texts are bounded: a stack may carry a whole response. */
 export const blockedBy = (
-  consumer: string,
+  lane: Lane,
   event: EventEnvelope,
   error: unknown,
   history: History,
   at: Date,
   state: Readonly<{ state: 'parked' }> | Readonly<{ state: 'retrying'; dueAt: string }>,
-): Blocked => {
+): BlockedLane => {
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
+  const { consumer, partition, key } = lane;
   return {
-    id: blockedId(consumer, event.stream),
+    id: laneId(lane),
     consumer,
-    stream: event.stream,
+    partition,
+    key,
     event,
     error: { message: message.slice(0, 2_000), stack: (stack ?? '').slice(0, 8_000) },
     attempts: history.attempts,

@@ -1,23 +1,27 @@
 import { setMaxListeners } from 'node:events';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
-import type { Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
-import type { Batch, EventLog, LogSubscription } from '../../ports/event-log.ts';
+import type { Assignment, Batch, EventFeed, FeedSubscription } from '../../ports/event-feed.ts';
+import type { Schedule } from '../../ports/schedule.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
+import { aborted, type Leased } from '../lease.ts';
 import { nameOf } from '../retry.ts';
 import { createAttempt, createGate, type FailedFor } from './attempt.ts';
-import { createBacklog, type Counts } from './backlog.ts';
+import { createBacklog, laneIn, type Counts, type LaneHere } from './backlog.ts';
 import type { ParkingEntry } from './blocked.ts';
 import { samplingBreaker, type BreakerState } from './breaker.ts';
-import { createLanes, createWindow, type Taken, type Window } from './lanes.ts';
+import { createLanes, createWindow, Halted, type Taken, type Window } from './lanes.ts';
 import { runRetries } from './retries.ts';
 import { runSchedule } from './schedule.ts';
 import { waker } from '../wake.ts';
 
 export type ConsumeOptions = Readonly<{
   consumer: Consumer;
-  eventLog: EventLog;
-  books: Bookkeeping;
+  feed: EventFeed;
+  blockedLanes: BlockedLanes;
+  schedule: Schedule;
+  leased: Leased;
   clock: Clock;
   randomness: Randomness;
   log: Log;
@@ -30,9 +34,10 @@ export type ConsumeOptions = Readonly<{
 export type ConsumerStatus = Readonly<{
   name: string;
   /**
-   * paused: the outside is down and the breaker open. stopped: closed, or by itself, and then `why` says so.
+   * standby: another process runs it. paused: the outside is down and the breaker open. stopped: closed, or by itself,
+   * and then `why` says so.
    */
-  state: 'running' | 'paused' | 'stopped';
+  state: 'running' | 'standby' | 'paused' | 'stopped';
   why: string | undefined;
   /** Handlers running now. */
   inFlight: number;
@@ -59,7 +64,7 @@ export type RunningConsumer = Readonly<{
   discardParked(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
   /**
    * Resolves at the tail with nothing in flight (what is parked, or to be retried later, aside), or once
-   * stopped.
+   * stopped; not while it stands by.
    */
   idle(): Promise<void>;
 }>;
@@ -73,20 +78,20 @@ const DUE_AT_ONCE = 256;
 const OPERATOR = { actor: { id: 'operator', role: 'operator' }, reason: 'retried' } as const;
 
 type Partition = {
-  readonly name: string;
+  readonly assignment: Assignment;
   readonly window: Window;
-  readonly signal: AbortSignal;
   readonly work: AbortSignal;
   committed: string | undefined;
 };
 
 /**
- * Runs a consumer on an event log: each stream strictly in order, streams in parallel, effects first and the
- * checkpoint last. What fails is retried, parked with its stream behind it, or stops the consumer, as its
+ * Runs a consumer on an event feed: each lane strictly in order, lanes in parallel, effects first and the
+ * checkpoint last. What fails is retried, parked with its lane behind it, or stops the consumer, as its
  * policy says; nothing is skipped.
  */
 export const consume = async (options: ConsumeOptions): Promise<RunningConsumer> => {
-  const { consumer, eventLog, books, clock, randomness, log, audit, drainMs = DRAIN_MS } = options;
+  const { consumer, feed, blockedLanes, schedule, leased, clock, randomness, log, audit } = options;
+  const { drainMs = DRAIN_MS } = options;
   const { name, concurrency } = consumer;
   const unfinishedLimit = Math.max(256, 16 * concurrency);
   /** One slow event must not hold up the others, yet what a crash repeats, and memory, need a bound. */
@@ -103,13 +108,10 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const breaker = samplingBreaker(consumer.breaker ? {} : { minimumCalls: Infinity });
   const gate = createGate({ limit: concurrency, breaker, clock });
   const partitions = new Map<string, Partition>();
-  let subscribing: Promise<LogSubscription> | undefined;
-  let subscription: LogSubscription | undefined;
+  let subscription: FeedSubscription | undefined;
   let ending: Promise<void> | undefined;
   let why: string | undefined;
   let retries = 0;
-  /** A partition was taken away, and what was known of its blocked streams with it. */
-  let forgotten = false;
   let lastEventAt: string | undefined;
 
   const stop = (reason: string): void => {
@@ -137,7 +139,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   });
   const backlog = createBacklog({
     name,
-    books,
+    blockedLanes,
     clock,
     log,
     lanes,
@@ -147,28 +149,24 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     onChange: calmer.wake,
   });
   /** Carries the verdict out. False: the consumer stops, nothing is finished. */
-  const settle = async (failed: FailedFor, partition: string | undefined): Promise<boolean> => {
+  const settle = async (failed: FailedFor, lane: LaneHere): Promise<boolean> => {
     const { event, verdict } = failed;
     if (verdict.do === 'stop') {
       stop(`${verdict.why} (${event.type}, ${event.stream}@${event.revision})`);
       return false;
     }
-    await backlog.block(failed, partition);
+    await backlog.block(failed, lane);
     return true;
   };
 
   const commit = (partition: Partition): void => {
-    const boundary = partition.window.boundary();
-    if (
-      !subscription ||
-      boundary === undefined ||
-      boundary === partition.committed ||
-      partition.signal.aborted
-    )
+    const { assignment, window, committed } = partition;
+    const boundary = window.boundary();
+    if (!subscription || boundary === undefined || boundary === committed || assignment.signal.aborted)
       return;
     partition.committed = boundary;
     subscription
-      .commit(partition.name, boundary)
+      .commit(assignment.partition, boundary)
       .catch((error: unknown) =>
         log.warn({ consumer: name, error: nameOf(error) }, 'a commit failed; the next one covers it'),
       );
@@ -179,73 +177,75 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     commit(partition);
     roomier.wake();
   };
-  const deliver = async (event: EventEnvelope, partition: Partition, taken: Taken): Promise<void> => {
-    if (partition.signal.aborted) return;
-    if (!(await backlog.queueBehind(event, partition.name))) {
+  const deliver = async (
+    event: EventEnvelope,
+    lane: LaneHere,
+    partition: Partition,
+    taken: Taken,
+  ): Promise<void> => {
+    const { signal } = lane.assignment;
+    if (signal.aborted) return;
+    if (!(await backlog.queueBehind(event, lane))) {
       const outcome = await attempt(event, partition.work, undefined);
-      if (outcome === 'halted') return;
-      if (outcome !== 'done' && !(await settle(outcome, partition.name))) return;
+      if (outcome === 'halted' || (outcome !== 'done' && signal.aborted)) return;
+      if (outcome !== 'done' && !(await settle(outcome, lane))) return;
     }
     finish(partition, taken);
   };
 
-  const partitionOf = async ({ partition: id, signal }: Batch): Promise<Partition> => {
-    const known = partitions.get(id);
-    if (known?.signal === signal) return known;
-    // Another process may have followed it meanwhile and have left streams blocked; so does who replays
-    // events to this consumer.
-    if (partitions.size > 0 || known || forgotten) await backlog.durably(backlog.load);
-    forgotten = false;
-    const fresh: Partition = {
-      name: id,
-      window: createWindow(),
-      signal,
-      work: AbortSignal.any([signal, abort.signal]),
-      committed: undefined,
-    };
-    setMaxListeners(0, signal, fresh.work);
+  const onAssigned = async (assignment: Assignment): Promise<void> => {
+    const { partition: id, signal } = assignment;
+    const work = AbortSignal.any([signal, abort.signal]);
+    setMaxListeners(0, signal, work);
+    const fresh: Partition = { assignment, window: createWindow(), work, committed: undefined };
+    // What an earlier holder has left blocked, and what waits behind it, comes before anything new.
+    await backlog.load(assignment);
+    if (signal.aborted) return;
     partitions.set(id, fresh);
     signal.addEventListener(
       'abort',
       () => {
         if (partitions.get(id) === fresh) partitions.delete(id);
         if (!halt.signal.aborted) backlog.forget(id);
-        forgotten = true;
         roomier.wake();
         calmer.wake();
       },
       { once: true },
     );
-    return fresh;
   };
   const unfinished = (): number => {
     let sum = 0;
-    for (const partition of partitions.values()) sum += partition.window.unfinished();
+    for (const { window } of partitions.values()) sum += window.unfinished();
     return sum;
   };
   /**
    * Waits for room for one more; false when the partition is gone. While the consumer ends there is no room.
    */
-  const roomIn = async ({ window: taken, signal }: Partition): Promise<boolean> => {
+  const roomIn = async ({ window, assignment: { signal } }: Partition): Promise<boolean> => {
     while (
       !signal.aborted &&
-      (halt.signal.aborted || unfinished() >= unfinishedLimit || taken.span() >= spanLimit)
+      (halt.signal.aborted || unfinished() >= unfinishedLimit || window.span() >= spanLimit)
     )
       await roomier.next();
     return !signal.aborted;
   };
   const onBatch = async (batch: Batch): Promise<void> => {
-    const partition = await partitionOf(batch);
+    const partition = partitions.get(batch.partition);
+    if (partition?.assignment.signal !== batch.signal) return; // gone by now
     for (const { event, cursor } of batch.deliveries) {
       if (!(await roomIn(partition))) return;
       const taken = partition.window.take(cursor);
+      const lane = laneIn(partition.assignment, consumer.laneOf?.(event) ?? event.stream);
       if (event.meta.origin === 'import') finish(partition, taken);
-      else void lanes.start(event.stream, () => deliver(event, partition, taken));
+      else void lanes.start(lane.name, () => deliver(event, lane, partition, taken));
     }
     if (!(await roomIn(partition))) return;
     partition.window.pass(batch.through);
     commit(partition);
     calmer.wake();
+  };
+  const notTaken = (error: unknown): void => {
+    if (!(error instanceof Halted)) stop(`a batch could not be taken on: ${nameOf(error)}`);
   };
 
   const shutDown = (): Promise<void> =>
@@ -260,10 +260,9 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       abort.abort();
       await clock.sleep(ABORTED_MS, drained.signal);
       await running;
-      await (await subscribing?.catch(() => undefined))?.close();
+      await subscription?.close();
     })());
 
-  await backlog.load();
   const retrying = runRetries({
     backlog,
     lanes,
@@ -274,40 +273,64 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     abort: abort.signal,
   });
   const running = Promise.all([retrying, backlog.watch()]);
-  subscribing = eventLog.subscribe(
-    name,
-    { ...consumer.handles, from: consumer.from, batchSize: BATCH },
-    (batch) =>
-      onBatch(batch).catch((error: unknown) => stop(`a batch could not be taken on: ${nameOf(error)}`)),
-  );
   try {
-    subscription = await subscribing;
+    subscription = await feed.subscribe(
+      name,
+      { ...consumer.handles, from: consumer.from, batchSize: BATCH },
+      {
+        onAssigned: (assignment) => onAssigned(assignment).catch(notTaken),
+        onBatch: (batch) => onBatch(batch).catch(notTaken),
+      },
+    );
   } catch (error) {
     await shutDown();
     throw error;
   }
   subscription.ended.then(
-    () => stop('the log has ended'),
+    () => stop('the feed has ended'),
     (error: unknown) => stop(error instanceof Error ? error.message : String(error)),
   );
-  const schedules = (consumer.schedules ?? []).map(({ name: schedule, onDue }) =>
-    runSchedule({ books, clock, log, name: schedule, batch: DUE_AT_ONCE, onDue }),
-  );
-  const listening = consumer.listen?.();
   // What was finished before the subscription was known.
   for (const partition of partitions.values()) commit(partition);
 
-  const quiet = (): boolean => lanes.size() === 0 && unfinished() === 0 && backlog.due().length === 0;
+  /** What runs beside the handling, each in one process. */
+  const closing = new AbortController();
+  const beside = (lease: string, start: () => () => Promise<void>): Promise<void> =>
+    leased(lease, closing.signal, async ({ signal }) => {
+      const end = start();
+      await aborted(signal);
+      await end();
+    }).catch((error: unknown) =>
+      log.error({ consumer: name, lease, error: nameOf(error) }, 'what runs beside a consumer has ended'),
+    );
+  const schedules = (consumer.schedules ?? []).map(({ name: own, onDue }) =>
+    beside(
+      `schedule:${own}`,
+      () => runSchedule({ schedule, clock, log, name: own, batch: DUE_AT_ONCE, onDue }).close,
+    ),
+  );
+  const { listen } = consumer;
+  const listening = listen ? beside(`listen:${name}`, () => listen().stop) : undefined;
+
+  const quiet = (): boolean =>
+    partitions.size > 0 && lanes.size() === 0 && unfinished() === 0 && backlog.due().length === 0;
   return {
     // What runs beside the handling goes on when the consumer has stopped by itself: only who closes it ends both.
     async close() {
-      await listening?.stop();
+      closing.abort();
+      await listening;
       await shutDown();
-      await Promise.all(schedules.map((schedule) => schedule.close()));
+      await Promise.all(schedules);
     },
     status: () => ({
       name,
-      state: ending ? 'stopped' : breaker.state() === 'closed' ? 'running' : 'paused',
+      state: ending
+        ? 'stopped'
+        : partitions.size === 0
+          ? 'standby'
+          : breaker.state() === 'closed'
+            ? 'running'
+            : 'paused',
       why,
       inFlight: gate.running(),
       unfinished: unfinished(),
@@ -320,7 +343,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     discardParked: backlog.discardParked,
     async idle() {
       while (!halt.signal.aborted) {
-        if (quiet() && (await eventLog.lag(name)).events === 0 && quiet()) return;
+        const behind = async (): Promise<boolean> => (await feed.lag(name)).some(({ events }) => events > 0);
+        if (quiet() && !(await behind()) && quiet()) return;
         const look = new AbortController();
         await Promise.race([calmer.next(), clock.sleep(LOOK_MS, look.signal)]);
         look.abort();

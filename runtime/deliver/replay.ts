@@ -1,16 +1,16 @@
 /** Events handed to a consumer again. */
 import { categoryOf, type EventEnvelope, type Position } from '../../domain/kernel.ts';
-import type { Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
-import type { EventLog } from '../../ports/event-log.ts';
+import type { EventFeed } from '../../ports/event-feed.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
-import { blockedBy, blockedId } from './blocked.ts';
+import { blockedBy, laneId } from './blocked.ts';
 
 export type ReplayDeps = Readonly<{
   store: EventStore;
-  books: Bookkeeping;
-  eventLog: EventLog;
+  blockedLanes: BlockedLanes;
+  feed: EventFeed;
   clock: Clock;
 }>;
 /**
@@ -18,7 +18,7 @@ export type ReplayDeps = Readonly<{
  * back.
  */
 export type ReplayRequest = Readonly<{
-  consumer: Pick<Consumer, 'name' | 'handles' | 'sideEffects'>;
+  consumer: Pick<Consumer, 'name' | 'handles' | 'sideEffects' | 'laneOf'>;
   after: Position | undefined;
   stream?: string;
   types?: readonly string[];
@@ -47,12 +47,12 @@ export type Replayed =
 const MOST_QUEUED = 100_000;
 
 /**
- * What matches a filter is queued behind its stream, durably and in order, as a failed event is: the running
+ * What matches a filter is queued in its lane, durably and in order, as a failed event is: the running
  * consumer takes it up within a second, and this can be killed and run again. Repeating is safe, since a
  * handler does only what its order still needs. Refusals are values; throws StoreUnavailable.
  */
 export const replayToConsumer = async (
-  { store, books, eventLog, clock }: ReplayDeps,
+  { store, blockedLanes, feed, clock }: ReplayDeps,
   request: ReplayRequest,
 ): Promise<Replayed> => {
   const {
@@ -124,17 +124,19 @@ export const replayToConsumer = async (
   if (dryRun) return { ok: true, done: false, plan };
 
   if (way === 'set back') {
-    await eventLog.seek(name, after);
+    await feed.seek(name, after);
     return { ok: true, done: true, plan };
   }
   const now = clock.now();
   for await (const event of wanted()) {
     if (event.meta.origin === 'import') continue;
-    if (await books.blocked(blockedId(name, event.stream))) await books.enqueue(name, event.stream, event);
+    const key = request.consumer.laneOf?.(event) ?? event.stream;
+    const lane = { consumer: name, partition: feed.partitionOf(event.stream), key };
+    if (await blockedLanes.get(laneId(lane))) await blockedLanes.enqueue(laneId(lane), event);
     else
-      await books.block(
+      await blockedLanes.block(
         blockedBy(
-          name,
+          lane,
           event,
           new Error('replayed'),
           { attempts: 0, firstAtMs: now.getTime(), pausedMs: 0 },
@@ -144,6 +146,6 @@ export const replayToConsumer = async (
       );
   }
   // Where the consumer stands it begins anew, which is when it reads what is queued.
-  await eventLog.seek(name, await eventLog.reached(name));
+  await feed.seek(name, await feed.reached(name));
   return { ok: true, done: true, plan };
 };

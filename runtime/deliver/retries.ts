@@ -1,6 +1,6 @@
 import { waker } from '../wake.ts';
 import type { Attempt, FailedFor } from './attempt.ts';
-import type { Backlog, BlockedLane } from './backlog.ts';
+import type { Backlog, LaneHere, Waiting } from './backlog.ts';
 import type { Lanes } from './lanes.ts';
 
 export type RetriesOptions = Readonly<{
@@ -10,7 +10,7 @@ export type RetriesOptions = Readonly<{
   parallel: number;
   attempt: Attempt;
   /** Carries out the verdict on an event that failed again. */
-  settle(failed: FailedFor, partition: string | undefined): Promise<unknown>;
+  settle(failed: FailedFor, lane: LaneHere): Promise<unknown>;
   /** Aborts when nothing new may start. */
   halt: AbortSignal;
   /** For handlers: aborts when the time to drain is over. */
@@ -25,35 +25,38 @@ export const runRetries = async (options: RetriesOptions): Promise<void> => {
   halt.addEventListener('abort', finished.wake);
 
   /** In the lane: the head, then what waits behind it, in order, until it is empty or one fails. */
-  const drain = async (stream: string): Promise<void> => {
-    const lane = backlog.of(stream);
-    if (!lane) return;
-    for (let head = await backlog.head(lane); head; head = await backlog.head(lane)) {
-      const outcome = await attempt(head.event, abort, head.history);
-      if (outcome === 'halted') return;
+  const drain = async (lane: LaneHere): Promise<void> => {
+    const waiting = backlog.of(lane);
+    if (!waiting) return;
+    const { signal } = lane.assignment;
+    const over = AbortSignal.any([abort, signal]);
+    for (let head = await backlog.head(waiting); head; head = await backlog.head(waiting)) {
+      const outcome = await attempt(head.event, over, head.history);
+      if (outcome === 'halted' || signal.aborted) return;
       if (outcome !== 'done') {
-        await settle(outcome, lane.partition);
+        await settle(outcome, lane);
         return;
       }
-      if (!(await backlog.pass(lane, head.event))) break;
+      if (!(await backlog.pass(waiting, head.event))) break;
     }
-    backlog.unblock(lane);
+    backlog.unblock(waiting);
   };
-  const launch = async (lane: BlockedLane): Promise<void> => {
-    lane.draining = true;
+  const launch = async (waiting: Waiting): Promise<void> => {
+    const { lane } = waiting;
+    waiting.draining = true;
     running += 1;
-    await lanes.start(lane.stream, () => drain(lane.stream));
-    lane.draining = false;
+    await lanes.start(lane.name, () => drain(lane));
+    waiting.draining = false;
     running -= 1;
     finished.wake();
     backlog.poke();
   };
 
   while (!halt.aborted) {
-    for (const lane of backlog.due()) {
+    for (const waiting of backlog.due()) {
       while (running >= parallel && !halt.aborted) await finished.next();
       if (halt.aborted) return;
-      if (backlog.isDue(lane)) void launch(lane);
+      if (backlog.isDue(waiting)) void launch(waiting);
     }
     await backlog.untilDue();
   }

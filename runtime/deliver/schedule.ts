@@ -1,4 +1,4 @@
-import type { Bookkeeping, Scheduled } from '../../ports/bookkeeping.ts';
+import type { Schedule, Scheduled } from '../../ports/schedule.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { nameOf } from '../retry.ts';
 import { rest, waker } from '../wake.ts';
@@ -10,8 +10,8 @@ const RETRY_CAP_MS = 60_000;
 const REMEMBERED_FAILURES = 10_000;
 
 export type ScheduleOptions = Readonly<{
-  books: Bookkeeping;
-  /** The schedule's name in the bookkeeping. */
+  schedule: Schedule;
+  /** Which of the schedules. */
   name: string;
   clock: Clock;
   log: Log;
@@ -33,7 +33,14 @@ export type RunningSchedule = Readonly<{
 const backoffMs = (failures: number): number => Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** (failures - 1));
 
 /** Does what falls due in a durable schedule, 16 at a time, each key by one call at a time. */
-export const runSchedule = ({ books, name, clock, log, batch, onDue }: ScheduleOptions): RunningSchedule => {
+export const runSchedule = ({
+  schedule,
+  name,
+  clock,
+  log,
+  batch,
+  onDue,
+}: ScheduleOptions): RunningSchedule => {
   const resting = rest(clock);
   const finished = waker();
   const running = new Set<string>();
@@ -58,8 +65,8 @@ export const runSchedule = ({ books, name, clock, log, batch, onDue }: ScheduleO
         { schedule: name, key, failed, again, error: nameOf(error), stack: stackOf(error) },
         'what was due failed and will be tried again',
       );
-      // Should the books be away too, it stays due and the next look finds it.
-      await books.schedule(name, key, again).catch(() => undefined);
+      // Should it be away too, it stays due and the next look finds it.
+      await schedule.set(name, key, again).catch(() => undefined);
     } finally {
       running.delete(key);
       finished.wake();
@@ -69,7 +76,7 @@ export const runSchedule = ({ books, name, clock, log, batch, onDue }: ScheduleO
   const round = async (): Promise<void> => {
     // What runs while the page is read may be in it although it is dealt with: leave it to the next look.
     const busy = new Set(running);
-    const due = await books.due(name, clock.now().toISOString(), batch + busy.size);
+    const due = await schedule.due(name, clock.now().toISOString(), batch + busy.size);
     const keys = new Set(due.map(({ key }) => key));
     for (const key of handled.keys()) {
       if (keys.has(key)) continue;

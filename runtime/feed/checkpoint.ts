@@ -1,4 +1,5 @@
-import type { Bookkeeping } from '../../ports/bookkeeping.ts';
+import type { Checkpoints } from '../../ports/checkpoints.ts';
+import type { Fence } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { nameOf } from '../retry.ts';
 
@@ -13,14 +14,15 @@ export type SavedCheckpoint = Readonly<{
 }>;
 
 type Options = Readonly<{
-  books: Bookkeeping;
+  checkpoints: Checkpoints;
+  fence: Fence;
   group: string;
   partition: string;
   start: string | undefined;
   clock: Clock;
   log: Log;
-  /** Called when another process has moved the checkpoint. */
-  fail(error: Error): void;
+  /** Called when another process has moved the checkpoint, or has the group by now. */
+  onLost(): void;
 }>;
 
 /**
@@ -28,13 +30,14 @@ type Options = Readonly<{
  * the event.
  */
 export const savedCheckpoint = ({
-  books,
+  checkpoints,
+  fence,
   group,
   partition,
   start,
   clock,
   log,
-  fail,
+  onLost,
 }: Options): SavedCheckpoint => {
   const closing = new AbortController();
   let saved = start;
@@ -49,11 +52,11 @@ export const savedCheckpoint = ({
 
   const compareAndSet = async (to: string): Promise<boolean> => {
     if (inDoubt !== undefined) {
-      if ((await books.checkpoint(group, partition)) === inDoubt) saved = inDoubt;
+      if ((await checkpoints.get(group, partition)) === inDoubt) saved = inDoubt;
       inDoubt = undefined;
     }
     inDoubt = to;
-    const done = await books.saveCheckpoint(group, partition, saved, to);
+    const done = await checkpoints.save(group, partition, saved, to, fence);
     inDoubt = undefined;
     if (done) saved = to;
     return done;
@@ -66,11 +69,8 @@ export const savedCheckpoint = ({
     try {
       if (await compareAndSet(to)) return;
       lost = true;
-      fail(
-        new Error(
-          `the checkpoint of ${group} was moved by another process: one process at a time may run it`,
-        ),
-      );
+      log.warn({ group, partition }, 'a checkpoint was moved by another process; the group begins anew');
+      onLost();
     } catch (error) {
       log.warn({ group, partition, error: nameOf(error) }, 'a checkpoint could not be saved; trying again');
       if (!closing.signal.aborted) void saveSoon();

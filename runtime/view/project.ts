@@ -3,25 +3,26 @@ import type { Position } from '../../domain/kernel.ts';
 import type { Projection, View } from '../../ports/read-store.ts';
 import type { Log } from '../../ports/system.ts';
 import { follow, type Way } from '../feed/follow.ts';
+import type { Held, Leased } from '../lease.ts';
 import { createFolding, ProjectionFailed } from './folding.ts';
 import type { Pacer } from './pacer.ts';
 import { activateBuild, BuildRefused, nextBuild, type BuildDeps, type BuildProgress } from './rebuild.ts';
 import { isBuildOf } from './read.ts';
 
 /**
- * `building`: no whole build can be read yet. `failed`: the event that the view could not fold, and why; that
+ * `standby`: another process keeps it up. `building`: no whole build can be read yet. `failed`: the event that the view could not fold, and why; that
  * view alone stands still there. `position`: up to where it has followed the store.
  */
 export type ProjectionStatus = Readonly<{
   name: string;
   view: View | undefined;
-  state: 'building' | 'running' | 'failed' | 'stopped';
+  state: 'standby' | 'building' | 'running' | 'failed' | 'stopped';
   position: Position | undefined;
   building?: BuildProgress;
   failed?: Readonly<{ position: Position; type: string; stream: string; error: string }>;
 }>;
 export type RunningProjection = Readonly<{ status(): ProjectionStatus; close(): Promise<void> }>;
-export type ProjectDeps = BuildDeps & Readonly<{ log: Log; pacer?: Pacer }>;
+export type ProjectDeps = BuildDeps & Readonly<{ log: Log; pacer?: Pacer; leased: Leased }>;
 
 const PAGE = 500;
 /**
@@ -36,15 +37,15 @@ const EMPTY_COMMIT_MS = 1_000;
  * view in sight.
  */
 export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): RunningProjection => {
-  const { store, reads, clock, log, pacer } = deps;
+  const { store, reads, clock, log, pacer, leased } = deps;
   const { name, categories } = projection;
   const stop = new AbortController();
-  const { signal } = stop;
-  let status: ProjectionStatus = { name, view: undefined, state: 'building', position: undefined };
+  const standby: ProjectionStatus = { name, view: undefined, state: 'standby', position: undefined };
+  let status = standby;
 
   const isActive = async (view: View): Promise<boolean> => (await reads.active(name))?.view === view;
 
-  const build = async (): Promise<void> => {
+  const build = async (signal: AbortSignal): Promise<void> => {
     const view = await nextBuild(reads, projection);
     status = { name, view, state: 'building', position: await reads.checkpoint(view) };
     const onProgress = (building: BuildProgress): void =>
@@ -83,10 +84,10 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
       },
     };
   };
-  const begin = async (): Promise<Way | undefined> => {
+  const begin = async (signal: AbortSignal): Promise<Way | undefined> => {
     const active = await reads.active(name);
     if (active && isBuildOf(projection, active.view)) return along(active.view);
-    await build();
+    await build(signal);
     return undefined;
   };
   const standStill = (error: unknown): void => {
@@ -101,12 +102,16 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
     log.error({ view: status.view, ...failed }, 'a view stands still: it could not go on');
   };
 
+  const keepUp = async ({ signal }: Held): Promise<void> => {
+    await follow(
+      { store, clock, log, who: { view: name }, filter: { categories }, pageSize: PAGE, signal },
+      () => begin(signal),
+    );
+    status = standby;
+  };
   const run = async (): Promise<void> => {
     try {
-      await follow(
-        { store, clock, log, who: { view: name }, filter: { categories }, pageSize: PAGE, signal },
-        begin,
-      );
+      await leased(`view:${name}`, stop.signal, keepUp);
       status = { ...status, state: 'stopped' };
     } catch (error) {
       // Trying again would change nothing: an event that cannot be folded, a row that cannot be kept, a bug.

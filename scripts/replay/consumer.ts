@@ -27,7 +27,7 @@ const before = async ({ parts: { store } }: Given, from: string): Promise<Positi
 
 export const replayConsumer = async (given: Given, options: ConsumerOptions): Promise<number> => {
   const {
-    parts: { store, books, isServed, where },
+    parts: { store, blockedLanes, leases, where },
     shop,
     progress,
     print,
@@ -43,7 +43,7 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
     throw new WrongUse('--consumer needs --from TIME, --from POSITION or --from beginning.');
   const after = await before(given, options.from);
   const replayed = await replayToConsumer(
-    { store, books, eventLog: shop.eventLog, clock: systemClock },
+    { store, blockedLanes, feed: shop.feed, clock: systemClock },
     {
       consumer,
       after,
@@ -78,7 +78,7 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
           };
     await shop.record(event, ACTOR, systemRandomness.uuid());
     print(
-      (await isServed())
+      (await leases.read(`consume:${consumer.name}`))?.holder
         ? 'The running server takes them up within seconds; GET /ops/consumers shows its lag.'
         : 'It takes them up when a server starts.',
     );

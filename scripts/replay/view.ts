@@ -27,8 +27,9 @@ export type ViewOptions = Readonly<{
 
 const count = (value: number): string => value.toLocaleString('en');
 
-const shareOf = async ({ parts, environment }: Given, share: string | undefined): Promise<number> => {
-  if (share === undefined) return (await parts.isServed()) ? environment.REBUILD_SHARE : 1;
+const shareOf = async ({ parts, environment }: Given, { share, view }: ViewOptions): Promise<number> => {
+  if (share === undefined)
+    return (await parts.leases.read(`view:${view}`))?.holder ? environment.REBUILD_SHARE : 1;
   const number = Number(share);
   if (!(number > 0 && number <= 1))
     throw new WrongUse(`--share must be more than 0 and at most 1, not ${JSON.stringify(share)}.`);
@@ -70,7 +71,7 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
 
   const record = (event: OperationsEvent): Promise<void> =>
     shop.record(event, ACTOR, systemRandomness.uuid());
-  const pacer = createPacer(systemClock, await shareOf(given, options.share));
+  const pacer = createPacer(systemClock, await shareOf(given, options));
   const startedMs = systemClock.now().getTime();
   let last: BuildProgress | undefined;
   const following = (label: string) => ({

@@ -1,7 +1,32 @@
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
-import { bookkeepingContract } from '../contracts/bookkeeping.ts';
+import {
+  memoryBlockedLanes,
+  memoryCheckpoints,
+  memoryLeases,
+  memorySchedule,
+  memorySnapshots,
+} from '../../adapters/memory/bookkeeping.ts';
+import { memoryKeyStore } from '../../adapters/memory/key-store.ts';
+import { blockedLanesContract } from '../contracts/blocked-lanes.ts';
+import { checkpointsContract } from '../contracts/checkpoints.ts';
+import { keyStoreContract } from '../contracts/key-store.ts';
+import { leasesContract } from '../contracts/leases.ts';
+import type { Make } from '../contracts/making.ts';
+import { scheduleContract } from '../contracts/schedule.ts';
+import { snapshotsContract } from '../contracts/snapshots.ts';
 
-bookkeepingContract('memory', async () => {
-  const books = memoryBookkeeping();
-  return { books, close: () => books.close() };
-});
+const made =
+  <P>(port: () => P): Make<P> =>
+  async () => ({ port: port(), close: async () => undefined });
+
+checkpointsContract(
+  'memory',
+  made(() => {
+    const kept = new Map();
+    return { of: async (store: string) => memoryCheckpoints(store, kept) };
+  }),
+);
+leasesContract('memory', made(memoryLeases));
+blockedLanesContract('memory', made(memoryBlockedLanes));
+scheduleContract('memory', made(memorySchedule));
+snapshotsContract('memory', made(memorySnapshots));
+keyStoreContract('memory', made(memoryKeyStore));

@@ -1,10 +1,9 @@
 /** What a second process does in the tests of the SQLite adapters. */
 import { join } from 'node:path';
-import { openDataFolder } from '../../adapters/lmdb/data-folder.ts';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
 import { openVault } from '../../adapters/vault-crypto.ts';
-import { systemClock } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { newEvents } from '../contracts/event-store.ts';
 
 const [task, folder = '', name = ''] = process.argv.slice(2);
@@ -14,7 +13,11 @@ const heard = (): Promise<unknown> => new Promise((resolve) => process.once('mes
 const tasks: Record<string, () => Promise<void>> = {
   /** Contends for 200 revisions of each of five streams, then says how many appends it won. */
   async contend() {
-    const store = openSqliteEventStore({ path: join(folder, 'events.db'), clock: systemClock });
+    const store = openSqliteEventStore({
+      path: join(folder, 'events.db'),
+      clock: systemClock,
+      newId: systemRandomness.uuid,
+    });
     tell('ready');
     await heard();
     let won = 0;
@@ -36,23 +39,16 @@ const tasks: Record<string, () => Promise<void>> = {
   },
   /** Appends without end, saying what is acknowledged, until it is killed. */
   async append() {
-    const store = openSqliteEventStore({ path: join(folder, 'events.db'), clock: systemClock });
+    const store = openSqliteEventStore({
+      path: join(folder, 'events.db'),
+      clock: systemClock,
+      newId: systemRandomness.uuid,
+    });
     for (let n = 0; ; n++) {
       const answers = await Promise.all(
         [0, 1, 2].map((i) => store.append(`order-${n}-${i}`, 'none', newEvents(`${n}-${i}`))),
       );
       if (answers.every(({ ok }) => ok)) tell(n);
-    }
-  },
-  async lock() {
-    try {
-      const opened = await openDataFolder(folder, { lock: true });
-      tell('locked');
-      await heard();
-      await opened.close();
-      tell('released');
-    } catch (error) {
-      tell((error as Error).name);
     }
   },
   async seal() {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
-import { systemClock } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import type { Position } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import { collect, eventStoreContract, everything, newEvent, newEvents } from '../contracts/event-store.ts';
@@ -11,7 +11,7 @@ import { fakeClock, until } from '../fake-clock.ts';
 import { child, inFolder, newFolder } from './sqlite-folder.ts';
 
 const openAt = (folder: string): EventStore =>
-  openSqliteEventStore({ path: join(folder, 'events.db'), clock: systemClock });
+  openSqliteEventStore({ path: join(folder, 'events.db'), clock: systemClock, newId: systemRandomness.uuid });
 
 eventStoreContract('sqlite', async () => {
   const { adapter, close } = await inFolder(openAt);
@@ -103,7 +103,11 @@ test('a second process reads and follows while the first writes, and finds all t
 
 test("other processes' appends are looked for only while somebody subscribes", async ({ folder }) => {
   const clock = fakeClock('2026-01-01T00:00:00.000Z');
-  const store = openSqliteEventStore({ path: join(folder, 'events.db'), clock });
+  const store = openSqliteEventStore({
+    path: join(folder, 'events.db'),
+    clock,
+    newId: systemRandomness.uuid,
+  });
   await store.append('order-1', 'none', newEvents('a'));
   assert.is(clock.sleeping(), 0);
   const stops = [new AbortController(), new AbortController()];

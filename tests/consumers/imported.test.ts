@@ -70,7 +70,7 @@ test('history makes nobody act, also from the beginning; the live order beside i
   assert.is((await executor.load(stocks, stockStream('MUG'))).state.reserved, 2);
   assert.is((await executor.load(orders, orderStream(old))).revision, 0, 'its stream is as it was');
   assert.equal(
-    (await parts.books.due('order-expiry', '9999', 10)).map(({ key }) => key),
+    (await parts.schedule.due('order-expiry', '9999', 10)).map(({ key }) => key),
     [],
   );
 });

@@ -137,7 +137,7 @@ export const createWorld = (d: Dice) => {
     return true;
   };
   const expire = async (): Promise<boolean> => {
-    const due = await parts.books.due('order-expiry', at(now), 100);
+    const due = await parts.schedule.due('order-expiry', at(now), 100);
     const [schedule] = acting.find(({ name }) => name === 'deadlines')?.schedules ?? [];
     for (const { key } of due)
       await schedule?.onDue(key).catch((error: unknown) => {

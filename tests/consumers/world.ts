@@ -78,7 +78,7 @@ export const worldOf = (
       }),
     },
   );
-  const { store, books, vault } = parts;
+  const { store, schedule, vault } = parts;
   const { executor } = shop;
   const stream = orderStream(ORDER_ID);
   let breaks: Error | undefined;
@@ -118,7 +118,7 @@ export const worldOf = (
     mails,
     facts,
     async deadlines() {
-      const due = await books.due(consumer.schedules?.[0]?.name ?? '', '9999', 100);
+      const due = await schedule.due(consumer.schedules?.[0]?.name ?? '', '9999', 100);
       return due.map(({ key, dueAt }) => [key, dueAt] as const);
     },
     deps,

@@ -106,7 +106,7 @@ test(`killed ${CRASHES} times at any moment, it loses no order, charges and send
   assert.equal(await server.end('SIGTERM'), { code: 0, signal: null });
   assert.is(server.errors(), '');
 
-  const parts = await openParts(readEnvironment(variables), system, { lock: true });
+  const parts = await openParts(readEnvironment(variables), system);
   try {
     const folded = await foldAll(parts);
     for (const orderId of shoppers.acknowledged.keys()) assert.ok(folded.orders.has(orderId));

@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memorySnapshots } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { memoryReadStore } from '../../adapters/memory/read-store.ts';
 import {
@@ -48,7 +48,7 @@ const line = (lineId: string, sku: string, quantity: number, unitPriceMinor: num
  */
 const newHistory = async (): Promise<EventStore> => {
   const [store, clock] = [memoryEventStore(), fakeClock(PLACED_AT)];
-  const executor = createExecutor({ store, books: memoryBookkeeping(), clock });
+  const executor = createExecutor({ store, snapshots: memorySnapshots(), clock });
   let commands = 0;
   const on =
     <C extends Message, E extends Message, S extends Readonly<{ revision: number }>, R>(

@@ -79,7 +79,7 @@ export const inShop =
 /** Lists products for 10.00 each and receives `units` of them, in a shop that is closed. */
 export const stockUp = async (folder: string, skus: readonly string[], units: number): Promise<void> => {
   const environment = environmentOf(folder);
-  const parts = await openParts(environment, system, { lock: true });
+  const parts = await openParts(environment, system);
   try {
     const { executor } = assemble(parts, environment);
     const context = (commandId: string) => ({ commandId, actor: { id: 'tests', role: 'system' } as const });
@@ -109,7 +109,7 @@ export const readClosed = async (
   folder: string,
   read: (store: EventStore) => Promise<void>,
 ): Promise<void> => {
-  const parts = await openParts(environmentOf(folder), system, { lock: false });
+  const parts = await openParts(environmentOf(folder), system);
   try {
     await read(parts.store);
   } finally {

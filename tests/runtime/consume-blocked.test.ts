@@ -1,14 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockedId, discardParkedIn, retryParkedIn } from '../../runtime/deliver/blocked.ts';
-import { storeLog } from '../../runtime/feed/store-log.ts';
+import { discardParkedIn, laneId, retryParkedIn } from '../../runtime/deliver/blocked.ts';
+import { storeFeed } from '../../runtime/feed/store-feed.ts';
 import { until } from '../fake-clock.ts';
 import { latch, name, of, position, world } from './world.ts';
-import { quietLog } from '../quiet-log.ts';
 
 const test = suite('consume: blocked streams');
 const by = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' } as const;
-const ID = blockedId('tester', 'order-a');
+const ID = laneId({ consumer: 'tester', partition: 'all', key: 'order-a' });
 
 /** A world whose `order-a@1` fails while `broken.on`. */
 const broken = (verdict: { do: 'retry'; afterMs: number } | { do: 'park'; why: string }) => {
@@ -30,7 +29,7 @@ test('a long retry goes to the schedule: its stream queues, the others and the c
   assert.equal(w.handled.slice().sort(), ['order-a@0', 'order-b@0']);
   await w.clock.advance(300);
   assert.is(position(await w.checkpoint()), 4);
-  assert.is((await w.books.blocked(ID))?.queued, 2);
+  assert.is((await w.blockedLanes.get(ID))?.queued, 2);
 
   await w.clock.advance(4_699);
   assert.is(w.failures.length, 1);
@@ -48,7 +47,7 @@ test('a long retry goes to the schedule: its stream queues, the others and the c
   await w.clock.advance(5_000);
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
-  assert.is(await w.books.blocked(ID), undefined);
+  assert.is(await w.blockedLanes.get(ID), undefined);
   assert.equal(running.status().blocked.retrying, 0);
   await running.close();
 });
@@ -62,8 +61,8 @@ test('a parked event is audited, keeps its stream behind it, and a retry runs al
   await running.idle();
   await w.clock.advance(60_000);
   assert.equal(of(w.handled, 'order-a'), ['order-a@0']);
-  assert.equal(w.errors, ['an event is parked; its stream waits for an operator']);
-  const parked = await w.books.blocked(ID);
+  assert.equal(w.errors, ['an event is parked; its lane waits for an operator']);
+  const parked = await w.blockedLanes.get(ID);
   assert.equal(
     [parked?.state, parked?.attempts, parked?.error.message, parked?.queued],
     ['parked', 1, 'broken', 3],
@@ -122,7 +121,7 @@ test('discarding drops the head, for a reason, and what waits behind it goes on'
       ['ParkedEventDiscarded', 'sold by phone'],
     ],
   );
-  assert.is(await w.books.blocked(ID), undefined);
+  assert.is(await w.blockedLanes.get(ID), undefined);
   await w.happen('order-a');
   await running.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@2', 'order-a@3']);
@@ -191,9 +190,9 @@ test('a restart finds the blocked queues, parked and retrying, and goes on behin
 test('a crash before the commit delivers again what is blocked or was done already; neither changes the queue', async () => {
   const w = broken({ do: 'park', why: 'a bug' });
   await w.happen('order-a', 'order-a', 'order-a');
-  const lost = { ...w.books, saveCheckpoint: async () => true }; // the commits of the process that dies
+  const checkpoints = { ...w.checkpoints, save: async () => true }; // the commits of the process that dies
   const first = await w.start({
-    eventLog: storeLog({ store: w.store, books: lost, clock: w.clock, log: quietLog }),
+    feed: storeFeed({ ...w.feedOptions, checkpoints, leased: w.leased() }),
   });
   await first.idle();
   await first.close();
@@ -201,7 +200,7 @@ test('a crash before the commit delivers again what is blocked or was done alrea
 
   const second = await w.start();
   await second.idle();
-  assert.is((await w.books.blocked(ID))?.queued, 2);
+  assert.is((await w.blockedLanes.get(ID))?.queued, 2);
   w.fault.on = false;
   await second.retryParked(ID, by);
   await second.idle();
@@ -215,7 +214,7 @@ test('a retry written by another process is noticed within about a second', asyn
   const running = await w.start();
   await running.idle();
   w.fault.on = false;
-  assert.is(await retryParkedIn(w.books, ID, w.clock.now()), true);
+  assert.is(await retryParkedIn(w.blockedLanes, ID, w.clock.now()), true);
   await w.clock.advance(1_100);
   await running.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@1', 'order-a@2']);
@@ -229,7 +228,7 @@ test('a discard by another process is noticed too, also when the next event come
     await w.happen('order-a', 'order-a', ...Array<string>(behind).fill('order-a'));
     const running = await w.start();
     await running.idle();
-    assert.is(await discardParkedIn(w.books, ID, w.clock.now()), true);
+    assert.is(await discardParkedIn(w.blockedLanes, ID, w.clock.now()), true);
     await w.happen('order-a');
     await w.advanceUntil('all others are handled', () => w.handled.length === 2 + behind, 5_000);
     await running.idle();
@@ -237,7 +236,7 @@ test('a discard by another process is noticed too, also when the next event come
       w.handled,
       [0, ...Array.from({ length: behind + 1 }, (_, i) => i + 2)].map((revision) => `order-a@${revision}`),
     );
-    assert.is(await w.books.blocked(ID), undefined);
+    assert.is(await w.blockedLanes.get(ID), undefined);
     await running.close();
   }
 });
@@ -265,13 +264,13 @@ test('an event queued behind what another process discards is not lost by a rest
   await w.happen('order-a', 'order-a');
   const first = await w.start();
   await first.idle();
-  assert.is(await discardParkedIn(w.books, ID, w.clock.now()), true);
+  assert.is(await discardParkedIn(w.blockedLanes, ID, w.clock.now()), true);
   // Halts once the event is in the queue: what the restart finds is what is in the books.
   w.steering.handle = () => new Promise(() => undefined);
   await w.happen('order-a');
   await until(
     'it is in the books',
-    async () => (await w.books.blocked(ID)) !== undefined && position(await w.store.tail()) === 3,
+    async () => (await w.blockedLanes.get(ID)) !== undefined && position(await w.store.tail()) === 3,
   );
   await w.clock.advance(300);
   const closed = first.close();
@@ -291,7 +290,7 @@ test('a crash in the middle of a discard is made good at the next start', async 
   const first = await w.start();
   await first.idle();
   await first.close();
-  assert.is(await w.books.dequeue('tester', 'order-a', 'order-a/1'), 'more');
+  assert.is(await w.blockedLanes.dequeue(ID, 'order-a/1'), 'more');
   const second = await w.start();
   await second.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@2']);

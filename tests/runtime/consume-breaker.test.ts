@@ -72,7 +72,7 @@ test('an outage pauses the consumer, uses up no attempts, moves nothing to the s
   assert.is(w.failures.length, failed);
   const trials = w.tried.length - tried;
   assert.ok(trials > 200 && trials < 250, `${trials} trials`);
-  assert.equal((await w.books.findBlocked({}, { limit: 10 })).items, []);
+  assert.equal((await w.blockedLanes.find({}, { limit: 10 })).items, []);
   assert.is(await w.checkpoint(), undefined);
   assert.ok(new Set(w.tried.slice(tried)).size > 20, 'trials take turns');
 

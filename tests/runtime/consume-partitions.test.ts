@@ -2,21 +2,20 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
-import type { Batch, EventLog } from '../../ports/event-log.ts';
-import { blockedBy, blockedId } from '../../runtime/deliver/blocked.ts';
+import type { Assignment, EventFeed, Member } from '../../ports/event-feed.ts';
+import { blockedBy, laneId } from '../../runtime/deliver/blocked.ts';
 import { until } from '../fake-clock.ts';
 import { latch, newEvent, of, world } from './world.ts';
 
 const test = suite('consume: partitions');
 
-/** `deliver` hands a batch over as one assignment's partition; `commits` is what came back. */
-const handLog = () => {
-  let onBatch: (batch: Batch) => Promise<void> = async () => undefined;
+/** `assign` and `deliver` hand a partition and its events over; `commits` is what came back. */
+const handFeed = () => {
+  let member: Member | undefined;
   const commits: string[] = [];
-  const eventLog: EventLog = {
-    publish: async () => undefined,
-    async subscribe(_group, _options, take) {
-      onBatch = take;
+  const feed: EventFeed = {
+    async subscribe(_group, _options, joined) {
+      member = joined;
       const ended = latch();
       return {
         commit: async (partition, cursor) => void commits.push(`${partition}:${cursor}`),
@@ -24,23 +23,23 @@ const handLog = () => {
         ended: ended.opened,
       };
     },
-    lag: async () => ({ events: 0, seconds: 0 }),
+    partitionOf: () => '0',
+    lag: async () => [],
     reached: async () => undefined,
     seek: async () => undefined,
   };
-  const deliver = (
-    partition: string,
-    signal: AbortSignal,
-    ...events: readonly EventEnvelope[]
-  ): Promise<void> =>
-    onBatch({
-      partition,
-      signal,
+  const assign = async (partition: string, signal = new AbortController().signal): Promise<Assignment> => {
+    await member?.onAssigned({ partition, signal });
+    return { partition, signal };
+  };
+  const deliver = async (assignment: Assignment, ...events: readonly EventEnvelope[]): Promise<void> =>
+    member?.onBatch({
+      ...assignment,
       atTail: true,
       through: String(events.at(-1)?.revision ?? 0),
       deliveries: events.map((event) => ({ event, cursor: String(event.revision) })),
     });
-  return { eventLog, commits, deliver };
+  return { feed, commits, assign, deliver };
 };
 const event = (stream: string, revision: number): EventEnvelope => ({
   ...newEvent(stream, revision),
@@ -53,11 +52,10 @@ test('partitions are committed each on its own', async () => {
   const w = world();
   const slow = latch();
   w.steering.handle = ({ stream }) => (stream === 'order-slow' ? slow.opened : Promise.resolve());
-  const { eventLog, commits, deliver } = handLog();
-  const running = await w.start({ eventLog });
-  const { signal } = new AbortController();
-  await deliver('0', signal, event('order-slow', 1), event('order-a', 2));
-  await deliver('1', signal, event('order-b', 7));
+  const { feed, commits, assign, deliver } = handFeed();
+  const running = await w.start({ feed });
+  await deliver(await assign('0'), event('order-slow', 1), event('order-a', 2));
+  await deliver(await assign('1'), event('order-b', 7));
   await until('the fast ones', () => w.handled.length === 2 && commits.length > 0);
   assert.equal(commits, ['1:7']);
   slow.open();
@@ -73,24 +71,19 @@ test('a partition that is taken away is worked on no more and committed no more'
     new Promise((_resolve, reject) =>
       signal.addEventListener('abort', () => reject((told.push(true), new Error('stopped')))),
     );
-  const { eventLog, commits, deliver } = handLog();
-  const running = await w.start({ eventLog });
+  const { feed, commits, assign, deliver } = handFeed();
+  const running = await w.start({ feed });
   const assignment = new AbortController();
-  await deliver('0', assignment.signal, event('order-a', 1), event('order-a', 2), event('order-b', 3));
+  const given = await assign('0', assignment.signal);
+  await deliver(given, event('order-a', 1), event('order-a', 2), event('order-b', 3));
   await until('it runs', () => w.tried.length === 1);
   assignment.abort();
-  await running.idle();
+  await until('it is over', () => running.status().inFlight === 0);
   assert.equal([w.tried, told, commits, w.failures], [['order-a@1'], [true], [], []]);
   assert.is(running.status().unfinished, 0);
 
   w.steering.handle = async () => undefined;
-  await deliver(
-    '0',
-    new AbortController().signal,
-    event('order-a', 1),
-    event('order-a', 2),
-    event('order-b', 3),
-  );
+  await deliver(await assign('0'), event('order-a', 1), event('order-a', 2), event('order-b', 3));
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@1', 'order-a@2']);
   assert.is(w.handled.length, 3);
@@ -98,29 +91,47 @@ test('a partition that is taken away is worked on no more and committed no more'
   await running.close();
 });
 
-test('what another process left blocked is known before a partition`s first event; what went with it is left alone', async () => {
+test('what another member left blocked is known before a partition`s first event, and goes with the partition', async () => {
   const w = world();
-  const { eventLog, deliver } = handLog();
-  const running = await w.start({ eventLog });
+  const { feed, assign, deliver } = handFeed();
+  const running = await w.start({ feed });
+  await deliver(await assign('1'), event('order-z', 1));
+  const lane = (partition: string) => ({ consumer: 'tester', partition, key: 'order-a' });
+  for (const partition of ['0', '2'])
+    await w.blockedLanes.block(
+      blockedBy(
+        lane(partition),
+        event('order-a', 1),
+        new Error('x'),
+        { attempts: 1, firstAtMs: 0, pausedMs: 0 },
+        w.clock.now(),
+        { state: 'parked' },
+      ),
+    );
   const assignment = new AbortController();
-  await deliver('1', new AbortController().signal, event('order-z', 1));
-  await w.books.block(
-    blockedBy(
-      'tester',
-      event('order-a', 1),
-      new Error('x'),
-      { attempts: 1, firstAtMs: 0, pausedMs: 0 },
-      w.clock.now(),
-      { state: 'parked' },
-    ),
-  );
-  await deliver('0', assignment.signal, event('order-a', 2));
+  await deliver(await assign('0', assignment.signal), event('order-a', 2));
   await running.idle();
   assert.equal(w.handled, ['order-z@1']);
-  assert.is((await w.books.blocked(blockedId('tester', 'order-a')))?.queued, 2);
-  assert.is(running.status().blocked.parked, 1);
+  assert.is((await w.blockedLanes.get(laneId(lane('0'))))?.queued, 2);
+  assert.is((await w.blockedLanes.get(laneId(lane('2'))))?.queued, 1, 'another partition`s');
+  assert.is(running.status().blocked.parked, 1, 'a partition that brings no events is known as well');
   assignment.abort();
   assert.is(running.status().blocked.parked, 0);
+  await running.close();
+});
+
+test('a consumer that names its lanes keeps the order within them, whatever the stream', async () => {
+  const w = world({ laneOf: ({ stream }) => stream.slice(0, 'order-a'.length) });
+  const slow = latch();
+  w.steering.handle = ({ stream }) => (stream === 'order-a1' ? slow.opened : Promise.resolve());
+  const { feed, assign, deliver } = handFeed();
+  const running = await w.start({ feed });
+  await deliver(await assign('0'), event('order-a1', 1), event('order-a2', 2), event('order-b1', 3));
+  await until('the other lane', () => w.handled.length === 1);
+  assert.equal(w.tried, ['order-a1@1', 'order-b1@3']);
+  slow.open();
+  await running.idle();
+  assert.equal(w.handled, ['order-b1@3', 'order-a1@1', 'order-a2@2']);
   await running.close();
 });
 

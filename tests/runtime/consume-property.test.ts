@@ -58,7 +58,7 @@ test('every stream is handled completely and in order, whatever fails, restarts 
 
         const appended: string[] = [];
         const retryAll = async (): Promise<void> => {
-          for (const { id } of (await w.books.findBlocked({ state: 'parked' }, { limit: 100 })).items)
+          for (const { id } of (await w.blockedLanes.find({ state: 'parked' }, { limit: 100 })).items)
             await running.retryParked(id);
         };
         let running = await w.start();
@@ -75,7 +75,7 @@ test('every stream is handled completely and in order, whatever fails, restarts 
             // A crash loses the commit, at most.
             const after = await w.checkpoint();
             if (one.crash && before !== undefined && after !== undefined && before !== after)
-              await w.books.saveCheckpoint('tester', 'all', after, before);
+              await w.checkpoints.save('tester', 'all', after, before);
             running = await w.start();
           }
         }
@@ -85,7 +85,7 @@ test('every stream is handled completely and in order, whatever fails, restarts 
             await retryAll();
             return (
               appended.every((one) => w.handled.includes(one)) &&
-              (await w.books.findBlocked({}, { limit: 1 })).items.length === 0
+              (await w.blockedLanes.find({}, { limit: 1 })).items.length === 0
             );
           },
           600_000,

@@ -1,7 +1,7 @@
 /** What the executor stores, what it keeps folded, and its snapshots. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memorySnapshots } from '../../adapters/memory/bookkeeping.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import { stockStream, stocks } from '../../domain/stock/stock.ts';
@@ -171,7 +171,12 @@ const snapshots = suite('snapshots');
 snapshots('save the fold of a long stream, and losing them changes nothing', async () => {
   const w = world({ snapshotEvery: 10 });
   for (let n = 0; n < 35; n++) await w.give(`c${n}`, receive(n + 1));
-  const fresh = createExecutor({ store: w.watched, books: w.books, clock: w.clock, snapshotEvery: 10 });
+  const fresh = createExecutor({
+    store: w.watched,
+    snapshots: w.snapshots,
+    clock: w.clock,
+    snapshotEvery: 10,
+  });
   w.counts.events = 0;
   const withSnapshot = await fresh.load(stocks, STREAM);
   assert.ok(w.counts.events < 10, `${w.counts.events} events were read`);
@@ -183,7 +188,12 @@ snapshots('save the fold of a long stream, and losing them changes nothing', asy
 snapshots('carry on the chain of hashes and the time', async () => {
   const w = world({ snapshotEvery: 5 });
   for (let n = 0; n < 5; n++) await w.give(`c${n}`, receive(), { at: '2031-01-01T00:00:00.000Z' });
-  const fresh = createExecutor({ store: w.watched, books: w.books, clock: w.clock, snapshotEvery: 5 });
+  const fresh = createExecutor({
+    store: w.watched,
+    snapshots: w.snapshots,
+    clock: w.clock,
+    snapshotEvery: 5,
+  });
   w.counts.events = 0;
   await fresh.execute(stocks, STREAM, receive(), as('next'));
   assert.is(w.counts.events, 0, 'the snapshot is at the tail');
@@ -196,8 +206,8 @@ snapshots('carry on the chain of hashes and the time', async () => {
 });
 
 snapshots('that cannot be saved stop nothing', async () => {
-  const books = { ...memoryBookkeeping(), saveSnapshot: () => Promise.reject(new Error('full')) };
-  const w = world({ books, snapshotEvery: 2 });
+  const broken = { ...memorySnapshots(), save: () => Promise.reject(new Error('full')) };
+  const w = world({ snapshots: broken, snapshotEvery: 2 });
   for (let n = 0; n < 6; n++) assert.ok((await w.give(`c${n}`)).ok);
 });
 
@@ -209,6 +219,6 @@ snapshots('are not kept of short streams', async () => {
     { type: 'PlaceOrder', data: placing() },
     as('place'),
   );
-  assert.is(await w.books.snapshot(orderStream(ORDER_ID), 'stock-1'), undefined);
+  assert.is(await w.snapshots.get(orderStream(ORDER_ID), 'stock-1'), undefined);
 });
 snapshots.run();

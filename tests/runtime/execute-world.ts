@@ -21,7 +21,7 @@ type Fault = 'before' | 'after' | undefined;
 /** A store that counts, loses races and breaks on demand; all in memory. */
 export const world = (options: Partial<ExecutorOptions> = {}) => {
   const store = memoryEventStore();
-  const books = memoryBookkeeping();
+  const { snapshots } = memoryBookkeeping(store.id);
   const clock = fakeClock(START);
   const counts = { appends: 0, reads: 0, events: 0 };
   let fault: Fault;
@@ -44,10 +44,10 @@ export const world = (options: Partial<ExecutorOptions> = {}) => {
       }
     },
   };
-  const executor = createExecutor({ store: watched, books, clock, ...options });
+  const executor = createExecutor({ store: watched, snapshots, clock, ...options });
   return {
     store,
-    books,
+    snapshots,
     clock,
     counts,
     executor,

@@ -6,6 +6,7 @@ import { productStream, products } from '../../domain/product/product.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import type { Projection } from '../../ports/read-store.ts';
 import { follow, type Way } from '../../runtime/feed/follow.ts';
+import { createLeased } from '../../runtime/lease.ts';
 import { runProjection } from '../../runtime/view/project.ts';
 import { followPrices } from '../../shop/prices.ts';
 import { fakeClock, until } from '../fake-clock.ts';
@@ -141,7 +142,8 @@ test('a view that could not be written begins behind its checkpoint: nothing is 
       return reads.commit(...args);
     },
   };
-  const deps = { store, clock, log: quietLog, reads: failing };
+  const leased = createLeased({ leases: parts.leases, holder: 'test', ttlMs: 5_000, clock, log: quietLog });
+  const deps = { store, clock, log: quietLog, reads: failing, leased };
   await store.append('order-a', 'none', [newEvent('order-a', 0)]);
   const view = runProjection(deps, counter);
   await until('the build', async () => {

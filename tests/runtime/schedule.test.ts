@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memorySchedule } from '../../adapters/memory/bookkeeping.ts';
 import { runSchedule } from '../../runtime/deliver/schedule.ts';
 import { fakeClock, until } from '../fake-clock.ts';
 import { latch, START } from './world.ts';
@@ -11,29 +11,29 @@ const inMs = (ms: number): string => new Date(Date.parse(START) + ms).toISOStrin
 
 const shop = (work: (key: string) => Promise<void> = async () => undefined, batch = 10) => {
   const clock = fakeClock(START);
-  const books = memoryBookkeeping();
+  const schedule = memorySchedule();
   const done: string[] = [];
   let errors = 0;
   const start = () =>
     runSchedule({
-      books,
+      schedule,
       name: 'deadlines',
       clock,
       batch,
       log: { ...quietLog, error: () => void (errors += 1) },
       async onDue(key) {
         await work(key);
-        await books.unschedule('deadlines', key);
+        await schedule.clear('deadlines', key);
         done.push(key);
       },
     });
-  return { clock, books, done, start, errors: () => errors };
+  return { clock, schedule, done, start, errors: () => errors };
 };
 
 test('runs what is due within a second, and nothing before', async () => {
   const s = shop();
-  await s.books.schedule('deadlines', 'b', inMs(2_500));
-  await s.books.schedule('deadlines', 'a', inMs(-1));
+  await s.schedule.set('deadlines', 'b', inMs(2_500));
+  await s.schedule.set('deadlines', 'a', inMs(-1));
   const running = s.start();
   await until('the first', () => s.done.length === 1);
   await s.clock.advance(2_499);
@@ -48,7 +48,7 @@ test('a poke makes it look at once', async () => {
   const s = shop();
   const running = s.start();
   await until('it rests', () => s.clock.sleeping() === 1);
-  await s.books.schedule('deadlines', 'a', inMs(0));
+  await s.schedule.set('deadlines', 'a', inMs(0));
   running.poke();
   await until('done', () => s.done.length === 1);
   await running.close();
@@ -61,7 +61,7 @@ test('many are worked off page after page, 16 at once at most, each once', async
     await new Promise((resolve) => setImmediate(resolve));
     now -= 1;
   }, 20);
-  for (let i = 0; i < 200; i++) await s.books.schedule('deadlines', `k${i}`, inMs(-200 + i));
+  for (let i = 0; i < 200; i++) await s.schedule.set('deadlines', `k${i}`, inMs(-200 + i));
   const running = s.start();
   await until('all', () => s.done.length === 200);
   assert.is(new Set(s.done).size, 200);
@@ -73,10 +73,10 @@ test('many are worked off page after page, 16 at once at most, each once', async
 test('a slow one delays no other', async () => {
   const slow = latch();
   const s = shop((key) => (key === 'slow' ? slow.opened : Promise.resolve()));
-  await s.books.schedule('deadlines', 'slow', inMs(-2));
+  await s.schedule.set('deadlines', 'slow', inMs(-2));
   const running = s.start();
   for (const key of ['a', 'b', 'c']) {
-    await s.books.schedule('deadlines', key, s.clock.now().toISOString());
+    await s.schedule.set('deadlines', key, s.clock.now().toISOString());
     await s.clock.advance(1_000);
   }
   assert.equal(s.done, ['a', 'b', 'c']);
@@ -92,7 +92,7 @@ test('one that fails comes again with growing pauses', async () => {
     tries.push(s.clock.now().getTime() - Date.parse(START));
     if (failing) throw new Error('no');
   });
-  await s.books.schedule('deadlines', 'a', inMs(0));
+  await s.schedule.set('deadlines', 'a', inMs(0));
   const running = s.start();
   await s.clock.advance(9_000);
   assert.equal(tries, [0, 1_000, 3_000, 7_000]);
@@ -105,12 +105,12 @@ test('one that fails comes again with growing pauses', async () => {
 
 test('one that is left in place does not run in a circle', async () => {
   const clock = fakeClock(START);
-  const books = memoryBookkeeping();
+  const schedule = memorySchedule();
   let runs = 0;
   const errors: string[] = [];
-  await books.schedule('deadlines', 'a', inMs(0));
+  await schedule.set('deadlines', 'a', inMs(0));
   const running = runSchedule({
-    books,
+    schedule,
     name: 'deadlines',
     clock,
     batch: 1,

@@ -10,10 +10,12 @@ import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Log, Randomness } from '../../ports/system.ts';
 import type { ParkingEntry } from '../../runtime/deliver/blocked.ts';
 import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
-import { decimalDistance, storeLog } from '../../runtime/feed/store-log.ts';
+import { decimalDistance, storeFeed } from '../../runtime/feed/store-feed.ts';
+import { createLeased, type Leased } from '../../runtime/lease.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
 
+export const LEASE_MS = 5_000;
 export const START = '2026-01-05T09:00:00.000Z';
 export const randomness: Randomness = {
   uuid: () => '0190163d-8694-739b-aea5-966c26f8ad91',
@@ -61,7 +63,7 @@ export type Steering = {
 export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const clock = fakeClock(START);
   const store = memoryEventStore();
-  const books = memoryBookkeeping();
+  const { checkpoints, blockedLanes, schedule, leases } = memoryBookkeeping(store.id);
   /** `order-a@0`, in the order in which handling ended well. */
   const handled: string[] = [];
   const tried: string[] = [];
@@ -98,12 +100,19 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     },
     ...over,
   };
-  const eventLog = () => storeLog({ store, books, clock, log: quietLog, distance: decimalDistance(1) });
+  let processes = 0;
+  /** As another process has it. */
+  const leased = (): Leased =>
+    createLeased({ leases, holder: `process ${++processes}`, ttlMs: LEASE_MS, clock, log: quietLog });
+  const feedOptions = { store, checkpoints, clock, log: quietLog };
+  const feed = () => storeFeed({ ...feedOptions, leased: leased(), distance: decimalDistance(1) });
   const start = (options: Partial<ConsumeOptions> = {}): Promise<RunningConsumer> =>
     consume({
       consumer,
-      eventLog: eventLog(),
-      books,
+      feed: feed(),
+      blockedLanes,
+      schedule,
+      leased: leased(),
       clock,
       randomness,
       log,
@@ -136,11 +145,16 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
       await clock.advance(stepMs);
     }
   };
-  const checkpoint = (): Promise<string | undefined> => books.checkpoint('tester', 'all');
+  const checkpoint = (): Promise<string | undefined> => checkpoints.get('tester', 'all');
   return {
     clock,
     store,
-    books,
+    checkpoints,
+    blockedLanes,
+    schedule,
+    leases,
+    leased,
+    feedOptions,
     handled,
     tried,
     failures,
@@ -150,7 +164,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     steering,
     consumer,
     start,
-    eventLog,
+    feed,
     happen,
     advanceUntil,
     checkpoint,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
-import { systemClock } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { searchLine } from '../../scripts/audit/search-line.ts';
 import { allEvents, csv, world } from './world.ts';
 
@@ -43,7 +43,11 @@ test('exports what the store holds and searches it, on a folder', async () => {
     ),
   );
   assert.is((await run('import', [history], env)).status, 0);
-  const store = openSqliteEventStore({ path: join(env.DATA_DIR, 'events.db'), clock: systemClock });
+  const store = openSqliteEventStore({
+    path: join(env.DATA_DIR, 'events.db'),
+    clock: systemClock,
+    newId: systemRandomness.uuid,
+  });
   const events = await allEvents(store);
   await store.close();
 

@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openLmdbReadStore } from '../../adapters/lmdb/read-store.ts';
-import { systemClock } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { bestProducts } from '../../api/best-products.ts';
 import { orderEvent } from '../../domain/order/events.ts';
 import { addDays, shopCalendar } from '../../domain/shop-day.ts';
@@ -165,7 +165,11 @@ test('it is taken whole, breaks no rule, its days add up, and so do those of the
     return;
   }
   const here = world();
-  const store = openSqliteEventStore({ path: join(here.folder, 'events.db'), clock: systemClock });
+  const store = openSqliteEventStore({
+    path: join(here.folder, 'events.db'),
+    clock: systemClock,
+    newId: systemRandomness.uuid,
+  });
   try {
     const { summary, rejected } = await here.run(FILE, {
       store,

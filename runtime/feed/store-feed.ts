@@ -1,8 +1,9 @@
-import type { EventEnvelope, Position } from '../../domain/kernel.ts';
-import type { Bookkeeping } from '../../ports/bookkeeping.ts';
-import type { Batch, EventLog, Lag, LogSubscription } from '../../ports/event-log.ts';
-import type { EventFilter, EventStore } from '../../ports/event-store.ts';
+import type { Position } from '../../domain/kernel.ts';
+import type { Checkpoints } from '../../ports/checkpoints.ts';
+import type { Assignment, EventFeed, FeedSubscription, From, Lag } from '../../ports/event-feed.ts';
+import type { EventFilter, EventPage, EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
+import type { Held, Leased } from '../lease.ts';
 import { follow, type Way } from './follow.ts';
 import { savedCheckpoint, type SavedCheckpoint } from './checkpoint.ts';
 import { nameOf } from '../retry.ts';
@@ -16,9 +17,10 @@ const COUNT_PAGES = 8;
 /** The checkpoint of a group that starts "from now" in an empty store: before everything. */
 const BEGINNING = '';
 
-export type StoreLogOptions = Readonly<{
+export type StoreFeedOptions = Readonly<{
   store: EventStore;
-  books: Bookkeeping;
+  checkpoints: Checkpoints;
+  leased: Leased;
   clock: Clock;
   log: Log;
   /**
@@ -41,35 +43,36 @@ type Followed = {
   readonly handedOut: { cursor: string; recordedAt: string }[];
 };
 
-type Session = Readonly<{ state: Followed; end: AbortController; signal: AbortSignal }>;
+type Session = Readonly<{ state: Followed; assignment: Assignment; end: AbortController }>;
 
 const positionOf = (checkpoint: string | undefined): Position | undefined =>
   checkpoint === undefined || checkpoint === BEGINNING ? undefined : (checkpoint as Position);
 
 /**
- * The event store itself as the log that consumers follow: one partition, its cursor the position, a group's
- * checkpoint in the bookkeeping. Commits are saved at most every 200 ms or 1,000 events and at `close`. One
- * process at a time may run a group: the one that finds its checkpoint moved by another ends with an error.
+ * The event store itself as the feed that consumers follow: one partition, its cursor the position; a group is run by
+ * who holds its lease, others stand by. Commits are saved at most every 200 ms or 1,000 events and at `close`.
  *
  * Lag counts what the group listens to when its subscription runs here, else every event behind its
  * checkpoint. Past 1,000 unread events it is a lower bound unless `distance` is given (which then counts what
  * a filter leaves out as well).
  */
-export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions): EventLog => {
+export const storeFeed = (options: StoreFeedOptions): EventFeed => {
+  const { store, checkpoints, leased, clock, log, distance } = options;
+  const subscribed = new Set<string>();
   const followed = new Map<string, Followed>();
 
-  const startOf = async (group: string, from: 'beginning' | 'now'): Promise<string | undefined> => {
-    const saved = await books.checkpoint(group, PARTITION);
+  const startOf = async (group: string, from: From): Promise<string | undefined> => {
+    const saved = await checkpoints.get(group, PARTITION);
     if (saved !== undefined || from === 'beginning') return saved;
     // Written at once: what is appended between now and a restart must not be taken for the past.
-    const tail = (await store.tail()) ?? BEGINNING;
-    return (await books.saveCheckpoint(group, PARTITION, undefined, tail))
-      ? tail
-      : books.checkpoint(group, PARTITION);
+    const first = from === 'now' ? ((await store.tail()) ?? BEGINNING) : from.behind;
+    return (await checkpoints.save(group, PARTITION, undefined, first))
+      ? first
+      : checkpoints.get(group, PARTITION);
   };
 
   const sought = async (group: string): Promise<Readonly<{ text: string; to: string }> | undefined> => {
-    const text = await books.checkpoint(group, SOUGHT);
+    const text = await checkpoints.get(group, SOUGHT);
     const to = /^\d+>(.*)$/.exec(text ?? '')?.[1];
     return text === undefined || to === undefined ? undefined : { text, to };
   };
@@ -77,55 +80,60 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
   const goWhereSought = async (group: string): Promise<void> => {
     for (let asked = await sought(group); asked; asked = await sought(group)) {
       const { text, to } = asked;
-      while (!(await books.saveCheckpoint(group, PARTITION, await books.checkpoint(group, PARTITION), to)));
-      await books.saveCheckpoint(group, SOUGHT, text, text.replace(/>.*$/, '='));
+      while (!(await checkpoints.save(group, PARTITION, await checkpoints.get(group, PARTITION), to)));
+      await checkpoints.save(group, SOUGHT, text, text.replace(/>.*$/, '='));
     }
   };
 
   return {
-    async publish() {
-      throw new Error('the store is the log: append to it');
-    },
+    partitionOf: () => PARTITION,
 
-    async subscribe(group, { from, batchSize, ...filter }, onBatch): Promise<LogSubscription> {
-      if (followed.has(group)) throw new Error(`group ${group} is followed already in this process`);
+    async subscribe(group, { from, batchSize, ...filter }, member): Promise<FeedSubscription> {
+      if (subscribed.has(group)) throw new Error(`group ${group} is followed already in this process`);
+      // Also of a group that stands by: what "now" is must not depend on who gets the lease when.
+      if (from !== 'beginning') await startOf(group, from);
+      subscribed.add(group);
       const stopping = new AbortController();
-      let failure: unknown;
-      const fail = (error: unknown): void => {
-        failure ??= error;
-        stopping.abort();
-      };
+      let current: Session | undefined;
 
-      /** From a start, or from where the group was sought, until it is sought again or ends. */
-      const begin = async (): Promise<Session> => {
+      /** From a start, or from where the group was sought, until it is sought again or the lease is lost. */
+      const begin = async ({ fence, signal }: Held): Promise<Session> => {
         await goWhereSought(group);
         const start = await startOf(group, from);
         const end = new AbortController();
-        const saved = savedCheckpoint({ books, group, partition: PARTITION, start, clock, log, fail });
+        const assignment = { partition: PARTITION, fence, signal: AbortSignal.any([end.signal, signal]) };
+        const saved = savedCheckpoint({
+          checkpoints,
+          fence,
+          group,
+          partition: PARTITION,
+          start,
+          clock,
+          log,
+          onLost: () => end.abort(),
+        });
         const state: Followed = { filter, saved, readUpTo: positionOf(start), handedOut: [] };
+        await member.onAssigned(assignment);
         followed.set(group, state);
-        return { state, end, signal: AbortSignal.any([end.signal, stopping.signal]) };
+        return { state, assignment, end };
       };
       const hand = async (
-        { state, signal }: Session,
-        events: readonly EventEnvelope[],
+        { state, assignment }: Session,
+        page: EventPage,
         scanned: Position,
-        atTail: boolean,
       ): Promise<void> => {
-        for (const { position, meta } of events)
+        for (const { position, meta } of page.events)
           state.handedOut.push({ cursor: position, recordedAt: meta.recordedAt });
-        const batch: Batch = {
-          partition: PARTITION,
-          deliveries: events.map((event) => ({ event, cursor: event.position })),
-          through: scanned,
-          atTail,
-          signal,
-        };
         state.readUpTo = scanned;
-        await onBatch(batch).catch(fail);
+        await member.onBatch({
+          ...assignment,
+          deliveries: page.events.map((event) => ({ event, cursor: event.position })),
+          through: scanned,
+          atTail: page.atTail,
+        });
       };
       /** Ends the session when somebody, in whichever process, seeks. */
-      const watch = async ({ end, signal }: Session): Promise<void> => {
+      const watch = async ({ end, assignment: { signal } }: Session): Promise<void> => {
         for (; !signal.aborted; await clock.sleep(LOOK_EVERY_MS, signal)) {
           try {
             if (await sought(group)) end.abort();
@@ -137,50 +145,46 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
           }
         }
       };
-      let current = await begin();
-      let watching = watch(current);
-      const leave = async (): Promise<void> => {
-        current.end.abort();
-        await watching;
-        // What was finished is saved before the group goes elsewhere, never after.
-        await current.state.saved.close();
-      };
-      const way = async (): Promise<Way> => {
-        if (current.end.signal.aborted) {
-          await leave();
-          current = await begin();
-          watching = watch(current);
-        }
-        const session = current;
-        return {
-          after: session.state.readUpTo,
-          signal: session.signal,
-          async take({ events, scanned, atTail }) {
-            if (scanned !== undefined) await hand(session, events, scanned, atTail);
-            return 'on';
-          },
+      const run = async (held: Held): Promise<void> => {
+        let watching: Promise<void> | undefined;
+        const leave = async (): Promise<void> => {
+          const session = current;
+          current = undefined;
+          followed.delete(group);
+          session?.end.abort();
+          await watching;
+          // What was finished is saved before the group goes elsewhere, never after.
+          await session?.state.saved.close();
         };
-      };
-      const { signal } = stopping;
-      const run = (): Promise<void> =>
-        follow({ store, clock, log, who: { group }, filter, pageSize: batchSize, signal }, way).finally(
+        const way = async (): Promise<Way> => {
+          if (current?.end.signal.aborted) await leave();
+          if (!current) {
+            current = await begin(held);
+            watching = watch(current);
+          }
+          const session = current;
+          return {
+            after: session.state.readUpTo,
+            signal: session.assignment.signal,
+            async take(page) {
+              if (page.scanned !== undefined) await hand(session, page, page.scanned);
+              return 'on';
+            },
+          };
+        };
+        const { signal } = held;
+        await follow({ store, clock, log, who: { group }, filter, pageSize: batchSize, signal }, way).finally(
           leave,
         );
-      const ended = run()
-        .catch(fail)
-        .then(() => {
-          followed.delete(group);
-          if (failure !== undefined) throw failure;
-        });
+      };
+      const ended = leased(`consume:${group}`, stopping.signal, run).finally(() => subscribed.delete(group));
       ended.catch(() => undefined); // who subscribed hears of it; a process must not die of a promise that nobody watches
 
       return {
         async commit(_partition, cursor) {
-          const {
-            state: { handedOut, saved, readUpTo },
-            signal: over,
-          } = current;
-          if (over.aborted || readUpTo === undefined || cursor > readUpTo) return;
+          if (!current || current.assignment.signal.aborted) return;
+          const { handedOut, saved, readUpTo } = current.state;
+          if (readUpTo === undefined || cursor > readUpTo) return;
           let finished = 0;
           for (let first = handedOut[finished]; first && first.cursor <= cursor; first = handedOut[finished])
             finished += 1;
@@ -196,17 +200,17 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
     },
 
     reached: async (group) =>
-      positionOf((await sought(group))?.to ?? (await books.checkpoint(group, PARTITION))),
+      positionOf((await sought(group))?.to ?? (await checkpoints.get(group, PARTITION))),
 
     async seek(group, to) {
       for (;;) {
-        const before = await books.checkpoint(group, SOUGHT);
+        const before = await checkpoints.get(group, SOUGHT);
         const number = Number(/^\d+/.exec(before ?? '0')?.[0] ?? 0) + 1;
-        if (await books.saveCheckpoint(group, SOUGHT, before, `${number}>${to ?? BEGINNING}`)) return;
+        if (await checkpoints.save(group, SOUGHT, before, `${number}>${to ?? BEGINNING}`)) return;
       }
     },
 
-    async lag(group): Promise<Lag> {
+    async lag(group): Promise<readonly Lag[]> {
       const asked = await sought(group);
       const here = followed.get(group);
       const waiting = asked ? [] : (here?.handedOut ?? []);
@@ -214,7 +218,7 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
         ? positionOf(asked.to)
         : here
           ? here.readUpTo
-          : positionOf(await books.checkpoint(group, PARTITION));
+          : positionOf(await checkpoints.get(group, PARTITION));
       let events = waiting.length;
       let oldest = waiting[0]?.recordedAt;
       let atTail = false;
@@ -227,10 +231,8 @@ export const storeLog = ({ store, books, clock, log, distance }: StoreLogOptions
       }
       const tail = atTail || !distance ? undefined : await store.tail();
       if (tail !== undefined && distance) events += distance(after, tail);
-      return {
-        events,
-        seconds: oldest === undefined ? 0 : Math.max(0, (clock.now().getTime() - Date.parse(oldest)) / 1000),
-      };
+      const ageMs = oldest === undefined ? 0 : clock.now().getTime() - Date.parse(oldest);
+      return [{ partition: PARTITION, events, seconds: Math.max(0, ageMs / 1000) }];
     },
   };
 };

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { open } from 'lmdb';
 import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
-import { isOwned, takeOwnership, type OwnerLock } from './owner-lock.ts';
 
 /**
  * The layout that this version writes; it counts up with every change. 1 was kept in LMDB, whose binding could lose
@@ -19,8 +17,8 @@ export class DataFolderError extends Error {
 
 export type DataFolder = Readonly<{
   path: string;
-  /** The absolute path of a subfolder, made by whoever opens it. */
-  subfolder(name: string): string;
+  /** The absolute path of a file or folder in it, made by whoever opens it. */
+  pathOf(name: string): string;
   /**
    * 32 bytes: `given` (64 hex digits or base64), else keys/master.key, made at the first start. Back that
    * file up apart.
@@ -28,10 +26,6 @@ export type DataFolder = Readonly<{
   masterKey(given?: string): Buffer;
   /** 32 random bytes that stay the same, kept in keys/<name>.key. */
   secret(name: string): Buffer;
-  /** Whether a server runs on the folder now, this process or another. */
-  isServed(): Promise<boolean>;
-  /** Gives the lock back. */
-  close(): Promise<void>;
 }>;
 
 const WHAT_TO_DO: Readonly<Record<string, string>> = {
@@ -90,50 +84,18 @@ const checkFormat = (path: string): boolean => {
   return true;
 };
 
-const openOwner = (path: string) =>
-  open<string, string>({ path: join(path, 'owner'), noSubdir: false, maxDbs: 2, encoding: 'string' });
-
-const taken = async (path: string): Promise<OwnerLock> => {
-  const root = openOwner(path);
-  let lock: Awaited<ReturnType<typeof takeOwnership>>;
-  try {
-    lock = await takeOwnership(
-      path,
-      root,
-      root.openDB<string, string>({ name: 'owner', encoding: 'string' }),
-    );
-  } catch (error) {
-    await root.close();
-    throw error;
-  }
-  if ('release' in lock) {
-    const { release } = lock;
-    return { release: () => release().finally(() => root.close()) };
-  }
-  await root.close();
-  throw new DataFolderError(
-    `the data folder ${path} is in use by the server with process id ${lock.pid}: stop that one, or set DATA_DIR to another folder`,
-  );
-};
-
 /**
- * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. `lock`: this process
- * serves the folder, and no other may until it closes it or dies; scripts go without and may read and append
- * beside a server.
+ * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. Several processes may share it:
+ * servers, roles of one server, scripts.
  */
-export const openDataFolder = async (
-  path: string,
-  { lock }: Readonly<{ lock: boolean }>,
-): Promise<DataFolder> => {
+export const openDataFolder = (path: string): DataFolder => {
   const folder = resolve(path);
   const keys = join(folder, 'keys');
-  let owned: OwnerLock | undefined;
   try {
     mkdirSync(folder, { recursive: true });
     const known = checkFormat(folder);
     probeWrite(folder);
     if (!known) writeWhole(join(folder, 'format.json'), `${JSON.stringify({ format: FORMAT })}\n`);
-    if (lock) owned = await taken(folder);
   } catch (error) {
     throw explained(folder, error);
   }
@@ -153,21 +115,8 @@ export const openDataFolder = async (
   };
   return {
     path: folder,
-    subfolder: (name) => join(folder, name),
+    pathOf: (name) => join(folder, name),
     masterKey: (given) => (given === undefined ? secret('master') : parseKey(given, 'MASTER_KEY')),
     secret,
-    async isServed() {
-      if (owned) return true;
-      const root = openOwner(folder);
-      try {
-        return await isOwned(root.openDB<string, string>({ name: 'owner', encoding: 'string' }));
-      } finally {
-        await root.close();
-      }
-    },
-    async close() {
-      await owned?.release();
-      owned = undefined;
-    },
   };
 };

@@ -1,0 +1,63 @@
+import type { EventEnvelope, Position } from '../domain/kernel.ts';
+import type { EventFilter } from './event-store.ts';
+import type { Fence } from './lease.ts';
+
+/**
+ * An event and the cursor (a position, an offset; sorts as text) that its partition may be committed to once it is
+ * finished.
+ */
+export type Delivery = Readonly<{ event: EventEnvelope; cursor: string }>;
+
+/**
+ * A partition that a member is given. `signal` aborts when it is gone, which may be long after another member has it:
+ * stop work, commit nothing more. `fence`: what writes about it carry, where the feed has one to give.
+ */
+export type Assignment = Readonly<{ partition: string; signal: AbortSignal; fence?: Fence }>;
+
+/**
+ * A run of one partition, in order; one stream is always in one partition. `through`: cursor past what a filter left
+ * out.
+ */
+export type Batch = Assignment &
+  Readonly<{ deliveries: readonly Delivery[]; through: string; atTail: boolean }>;
+
+export type Member = Readonly<{
+  /** The partition's first batch waits for it; a partition without events is told of too. */
+  onAssigned(assignment: Assignment): Promise<void>;
+  /** Resolves when it is ready for more, which does not mean finished. */
+  onBatch(batch: Batch): Promise<void>;
+}>;
+
+export type FeedSubscription = Readonly<{
+  /** Everything of the partition up to `cursor` is finished. Durable soon, not at once: a crash repeats. */
+  commit(partition: string, cursor: string): Promise<void>;
+  /** Stops delivery; resolves when no call of the member is running and commits are saved. */
+  close(): Promise<void>;
+  /** Resolves when the subscription has ended by itself (rejects with why it could not go on). */
+  readonly ended: Promise<void>;
+}>;
+
+/** Events behind what is finished, and the age of the oldest of them. */
+export type Lag = Readonly<{ partition: string; events: number; seconds: number }>;
+
+/** Where a group begins that has no checkpoint yet; `behind`: exclusive. */
+export type From = 'beginning' | 'now' | Readonly<{ behind: Position }>;
+
+/** Events as consumer groups follow them: at least once, in order per stream, each partition by one member. */
+export interface EventFeed {
+  subscribe(
+    group: string,
+    options: EventFilter & Readonly<{ from: From; batchSize: number }>,
+    member: Member,
+  ): Promise<FeedSubscription>;
+  /** Where the events of `stream` are delivered. */
+  partitionOf(stream: string): string;
+  lag(group: string): Promise<readonly Lag[]>;
+  /** Up to where a group has finished everything, as last saved; undefined is the beginning. */
+  reached(group: string): Promise<Position | undefined>;
+  /**
+   * Sets a group (back or forward) so that it goes on behind `to`; undefined is the beginning. Durable when it resolves.
+   * Whoever runs the group hears of it within seconds, stops its work and goes on from there.
+   */
+  seek(group: string, to: Position | undefined): Promise<void>;
+}
