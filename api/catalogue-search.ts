@@ -42,7 +42,7 @@ export const searchCatalogue = async (
   if (search === undefined || wanted.length === 0) {
     const { rows, next } = await findPage(view, {
       index: 'listed',
-      prefix: ['listed'],
+      prefix: [],
       limit,
       ...(cursor === undefined ? {} : { after: cursor }),
     });
@@ -75,7 +75,7 @@ export const searchCatalogue = async (
   for (let scanned = 0; scanned < SCAN_ROWS;) {
     const found = await findPage(view, {
       index: 'word',
-      prefix: ['word'],
+      prefix: [],
       from: by,
       to: by + LAST,
       limit: Math.min(200, SCAN_ROWS - scanned),

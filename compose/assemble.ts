@@ -1,7 +1,7 @@
 /** Makes a shop of its parts: the server, the scripts, the tests and the benchmark assemble the same one. */
 import { createApi, devAuthentication, jwksAuthentication, type ApiDeps } from '../api/index.ts';
 import { consumers } from '../consumers/index.ts';
-import type { Projection } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 import { auditLog } from '../projections/audit-log.ts';
 import { catalogue } from '../projections/catalogue.ts';
 import { customerOrders } from '../projections/customer-orders.ts';
@@ -15,9 +15,10 @@ import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/
 import { consume, type RunningConsumer } from '../runtime/deliver/consume.ts';
 import { storeFeed } from '../runtime/feed/store-feed.ts';
 import { createLeased } from '../runtime/lease.ts';
+import { createViewChanges } from '../runtime/view/changes.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
 import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
-import { viewReader, type ViewReader } from '../runtime/view/read.ts';
+import { readableSoon, viewReader, type ViewReader } from '../runtime/view/read.ts';
 import type { BuildDeps } from '../runtime/view/rebuild.ts';
 import { createCheckout } from '../shop/checkout.ts';
 import type { ConsumerDeps } from '../shop/consumer-deps.ts';
@@ -57,6 +58,8 @@ export type Shop = Readonly<{
   openApi(change?: (deps: ApiDeps) => ApiDeps): Promise<OpenApi>;
   /** Starts to follow with every view. Answers how to stop. */
   followViews(): () => Promise<void>;
+  /** Resolves when every view can be read, at the latest after `waitMs`. */
+  viewsReadable(waitMs: number): Promise<void>;
   /** Starts the consumers for which `wanted` says so. Answers how to stop. */
   startConsumers(wanted: (name: string) => boolean): Promise<() => Promise<void>>;
 }>;
@@ -95,13 +98,14 @@ export const assemble = (
   const feed = storeFeed({ store, checkpoints, leased, clock, log, distance });
   const projections = projectionsOf(timeZone);
   const builds: BuildDeps = { store, reads, clock, distance };
+  const changes = createViewChanges({ reads, log });
   const pacer = createPacer(clock, environment.REBUILD_SHARE);
   const record = recordOperation(executor, clock);
   const audit = auditTrail(executor);
   const running = new Map<string, RunningConsumer>();
   const views: RunningProjection[] = [];
   const parkedDeps = { blockedLanes, clock, running, audit };
-  const read: Shop['read'] = (projection) => viewReader(reads, projection, clock);
+  const read: Shop['read'] = (projection) => viewReader({ reads, changes, clock }, projection);
   const handed = (name: string): ConsumerDeps =>
     handedTo(name, { executor, schedule, vault, clock, log, outside: parts.outside() });
 
@@ -114,7 +118,7 @@ export const assemble = (
     };
     const orders = read<OrderStatusRow>(orderStatus);
     const live = createLive({
-      reads,
+      changes,
       orderStatus: orders,
       clock,
       streams: environment.LIVE_STREAMS,
@@ -205,6 +209,7 @@ export const assemble = (
         for (const view of started) views.splice(views.indexOf(view), 1);
       };
     },
+    viewsReadable: (waitMs) => readableSoon({ reads, clock }, projections, waitMs),
     async startConsumers(wanted) {
       const started = consumers.filter(({ name }) => wanted(name));
       const stop = async (): Promise<void> => {

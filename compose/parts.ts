@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { openFileSink, openHttpSink } from '../adapters/analytics-sink.ts';
 import { openDataFolder, type DataFolder } from '../adapters/data-folder.ts';
-import { openLmdbReadStore } from '../adapters/lmdb/read-store.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../adapters/sqlite/key-store.ts';
 import { openSqliteLedger } from '../adapters/sqlite/ledger.ts';
+import { openSqliteReadStore } from '../adapters/sqlite/read-store.ts';
 import { openVault } from '../adapters/vault-crypto.ts';
 import { openMailer } from '../adapters/mail.ts';
 import { memoryBookkeeping } from '../adapters/memory/bookkeeping.ts';
@@ -141,7 +141,7 @@ export const openParts = async (environment: Environment, system: System): Promi
       vault: opened(
         await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
       ),
-      reads: opened(openLmdbReadStore({ folder: folder.pathOf('views') })),
+      reads: opened(openSqliteReadStore({ path: folder.pathOf('views.db'), store: store.id, clock })),
       distance: decimalDistance(1),
       outside: () => (outside ??= opened(openOutside(environment, folder, system))),
       secret: folder.secret,

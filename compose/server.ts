@@ -20,6 +20,8 @@ const HEADERS_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 /** How long answers that are under way hold up the end. */
 const ANSWER_MS = 10_000;
+/** How long the start waits for views: a new shop's are there in no time, those of a long history must not hold it up. */
+const VIEWS_MS = 2_000;
 
 const listen = (server: Server, host: string, port: number): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -103,6 +105,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
     }
     if (has('project')) ends.push(shop.followViews());
     ends.push(await shop.startConsumers((name) => has('consume') || has(`consume:${name}`)));
+    if (has('api')) await shop.viewsReadable(VIEWS_MS);
     return { url, dataFolder: parts.where, seeded, close };
   } catch (error) {
     await close();

@@ -1,24 +1,26 @@
-import type { EventEnvelope, Position } from '../domain/kernel.ts';
+import type { Position } from '../domain/kernel.ts';
+import type { Fence } from './lease.ts';
+import type { ColumnValue, Shape } from './projection.ts';
 
 /** A build of a view: `name@version+build`, with a setting `name@version(setting)+build`. */
 export type View = string;
 
 export type KeyPart = string | number;
 /**
- * `keys`: for each index of the view the keys (tuples, compared part by part) under which the row is found.
- * `at`: the position of the last event that touched it. `doc: null` removes the row.
+ * `columns`: what the row is found by. `at`: the position of the last event folded into it. `doc: null` removes the row;
+ * what is left of it tells when.
  */
 export type Row<D = unknown> = Readonly<{
   id: string;
   doc: D | null;
-  keys: Readonly<Record<string, readonly (readonly KeyPart[])[]>>;
+  columns: Readonly<Record<string, ColumnValue>>;
   at: Position;
 }>;
 
 /**
- * Rows of one index whose key starts with `prefix`, in the order of the next key part (then the rest, then
- * the row's id). `from` (inclusive) and `to` (exclusive) bound the next part; `after`: a cursor of an earlier
- * page; `limit`: rows at most.
+ * Rows of one index whose first columns are `prefix`, in the order of the next column (then the rest, then the row's
+ * id). `from` (inclusive) and `to` (exclusive) bound the next column; `after`: a cursor of an earlier page; `limit`: rows
+ * at most.
  */
 export type Find = Readonly<{
   index: string;
@@ -49,55 +51,65 @@ export type Scanned<D> = Readonly<{
   checkpoint: Position | undefined;
 }>;
 
+/** A place among the changes of a build: behind the row `rowId` as it was at `position`. */
+export type ChangeCursor = Readonly<{ view: View; position: Position; rowId: string }>;
+export type Changes<D> = Readonly<{ rows: readonly Row<D>[]; next: ChangeCursor }>;
+
 /** Which build readers see; `previous`: the one that it replaced, kept to go back to. */
 export type Activation = Readonly<{ view: View; previous?: View }>;
 export type Build = Readonly<{ view: View; checkpoint: Position | undefined }>;
 
-/** Views: rows by id and by index, each view with the position up to which it has followed the store. */
+/**
+ * `rows` are written in the order given (of one id the last counts), those alone that are newer than what is there;
+ * then the checkpoint moves from `from` to `to`. Where there are no transactions a crash may leave the first of them
+ * written.
+ */
+export type Commit = Readonly<{
+  from: Position | undefined;
+  rows: readonly Row[];
+  to: Position;
+  fence?: Fence;
+}>;
+
+/**
+ * Views: rows by id and by index, each build with the position up to which it has followed the event store. Reading a
+ * build that there is not finds nothing. Throws `StoreUnavailable`, and `OtherStore` for builds of another event store.
+ */
 export interface ReadStore {
+  /** Makes room for a build; does nothing where it is. */
+  make(view: View, shape: Shape): Promise<void>;
   get<D>(view: View, id: string): Promise<D | undefined>;
+  /** Also of a row that was removed. */
+  row<D>(view: View, id: string): Promise<Row<D> | undefined>;
+  /** Throws RangeError for an index that the build does not have and for a cursor of another query. */
   find<D>(view: View, query: Find): Promise<Found<D>>;
   scan<D>(view: View, range: Scan): Promise<Scanned<D>>;
   checkpoint(view: View): Promise<Position | undefined>;
-  /** Rows and checkpoint together, if the checkpoint still is `from`; else 'stale' and nothing is written. */
-  commit(
-    view: View,
-    from: Position | undefined,
-    rows: readonly Row[],
-    to: Position,
-  ): Promise<'committed' | 'stale'>;
+  /** 'stale', and nothing is written, when the checkpoint is not `from`, by the fence, or of a build that is not made. */
+  commit(view: View, commit: Commit): Promise<'committed' | 'stale'>;
   /**
-   * Calls `listener` after each commit to any build of `name` by this process, with its rows. Returns the way
-   * to stop.
+   * Rows that changed behind the cursor, in the order of position and id, removed ones included, each in its latest
+   * state, none past the checkpoint. 'restart': the build is gone.
    */
-  watch(name: string, listener: (view: View, rows: readonly Row[], to: Position) => void): () => void;
+  changesSince<D>(cursor: ChangeCursor, limit: number): Promise<Changes<D> | 'restart'>;
+  /**
+   * Calls `listener` soon after something was committed or activated, by this process or another; it may be called
+   * without need. Returns the way to stop.
+   */
+  onChange(listener: () => void): () => void;
   active(name: string): Promise<Activation | undefined>;
   /**
-   * Readers see `view` from now on, at once and all. 'behind', and nothing is changed, when it has not come
-   * as far as the active one.
+   * Readers see `view` from now on, at once and all. Nothing is changed, and 'behind', when it has not come as far as
+   * the active one; 'changed', when that is no longer `seen`.
    */
-  activate(name: string, view: View): Promise<'activated' | 'behind'>;
-  /** The builds of `name` that have a checkpoint, in no order. */
+  activate(
+    name: string,
+    view: View,
+    seen: Activation | undefined,
+  ): Promise<'activated' | 'behind' | 'changed'>;
+  /** The builds of `name` that were made, in no order. */
   builds(name: string): Promise<readonly Build[]>;
   /** Takes a build away with its rows and checkpoint. Throws RangeError for the active one. */
   drop(view: View): Promise<void>;
   close(): Promise<void>;
 }
-
-/**
- * One view: pure. `C`: the categories that there are, so that one that does not exist does not compile. `idsOf`: the rows that an event touches. `furtherIdsOf`: more rows that it touches, told
- * from a row that it has just touched (an order's row knows its day and its customer, later events do not).
- * `apply`: the row after the event, null to remove it; `from`: the row that named this one. `keys`: under
- * which index keys the row is found. A change of any of these is a new version. `setting`: what the rows
- * depend on beside the events (a time zone); another setting is another view.
- */
-export type Projection<D, C extends string = string> = Readonly<{
-  name: string;
-  version: number;
-  setting?: string;
-  categories: readonly C[];
-  idsOf(event: EventEnvelope): readonly string[];
-  furtherIdsOf?(doc: D, event: EventEnvelope, id: string): readonly string[];
-  apply(doc: D | undefined, event: EventEnvelope, id: string, from?: D): D | null;
-  keys(doc: D): Row['keys'];
-}>;

@@ -3,7 +3,7 @@
  */
 import { aggregates, type Category } from '../domain/index.ts';
 import { keyOf, type Role } from '../domain/kernel.ts';
-import type { Projection, Row } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 /**
  * The event is `stream` at `revision`. `at`: when it happened, as 2026-01-31T12:00:00.000Z, so that it sorts
@@ -18,14 +18,13 @@ export type AuditRow = Readonly<{
   at: string;
 }>;
 
-/**
- * All indexes go on with the time, then with the row's id, which is the event's position. `order`: an order's
- * own stream.
- */
+/** Indexes go on with the time, then with the row's id, which is the event's position. */
 export const auditLog: Projection<AuditRow, Category> = {
   name: 'audit-log',
-  version: 1,
+  version: 2,
   categories: Object.keys(aggregates) as Category[],
+  columns: { at: 'text', actor: 'text', type: 'text', stream: 'text', order: 'text' },
+  indexes: { time: ['at'], actor: ['actor', 'at'], type: ['type', 'at'], order: ['order', 'at'] },
   idsOf: (event) => [event.position],
   apply: (_row, { stream, revision, type, meta: { actor, at } }) => ({
     stream,
@@ -35,10 +34,11 @@ export const auditLog: Projection<AuditRow, Category> = {
     role: actor.role,
     at: new Date(at).toISOString(),
   }),
-  keys: ({ stream, type, actorId, at }): Row['keys'] => ({
-    time: [[at]],
-    actor: [[actorId, at]],
-    type: [[type, at]],
-    ...(stream.startsWith('order-') ? { order: [[keyOf(stream), at]] } : {}),
+  columnsOf: ({ stream, type, actorId, at }) => ({
+    at,
+    actor: actorId,
+    type,
+    stream,
+    order: stream.startsWith('order-') ? keyOf(stream) : null,
   }),
 };

@@ -4,7 +4,7 @@ import { keyOf } from '../domain/kernel.ts';
 import { productEvent } from '../domain/product/product.ts';
 import { levelsAfter, NO_STOCK, type StockLevels } from '../domain/stock/levels.ts';
 import { stockEvent } from '../domain/stock/stock.ts';
-import type { Projection, Row } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 export type CatalogueRow = StockLevels &
   Readonly<{ sku: string; listed: boolean; name: string; priceMinor: number; currency: string }>;
@@ -16,8 +16,14 @@ export const searchWords = (text: string): string[] => [
 
 export const catalogue: Projection<CatalogueRow, Category> = {
   name: 'catalogue',
-  version: 1,
+  version: 2,
   categories: ['product', 'stock'],
+  columns: { sku: 'text', name: 'text', priceMinor: 'integer', word: 'texts' },
+  /**
+   * What is listed. `word`: by each word of the name and the SKU, for a search by how words begin; the row's id puts SKUs
+   * in order.
+   */
+  indexes: { listed: ['sku'], word: ['word'] },
   idsOf: (event) => [keyOf(event.stream)],
   apply(before, event, sku) {
     const row = before ?? { sku, listed: false, name: '', priceMinor: 0, currency: '', ...NO_STOCK };
@@ -27,15 +33,6 @@ export const catalogue: Projection<CatalogueRow, Category> = {
       ? { ...row, listed: false }
       : { ...row, ...data, ...(type === 'ProductListed' ? { listed: true } : {}) };
   },
-  /**
-   * `word`: each word of the name and the SKU, for a search by how words begin; the row's id puts SKUs in
-   * order.
-   */
-  keys: (row): Row['keys'] =>
-    row.listed
-      ? {
-          listed: [['listed', row.sku]],
-          word: [...searchWords(row.name), row.sku.toLowerCase()].map((word) => ['word', word]),
-        }
-      : {},
+  columnsOf: ({ listed, sku, name, priceMinor }) =>
+    listed ? { sku, name, priceMinor, word: [...searchWords(name), sku.toLowerCase()] } : {},
 };

@@ -4,7 +4,7 @@
 import type { Category } from '../domain/index.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent, type OrderEvent, type OrderEventData } from '../domain/order/events.ts';
-import type { Projection, Row } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 /**
  * `units`: as ordered. `outcome`: while the order is closed. `wasOpen`: whether it was open before the last
@@ -151,11 +151,22 @@ const COUNTED: ReadonlySet<string> = new Set([
   'PaymentRefunded',
 ] satisfies OrderEvent['type'][]);
 
-/** `customer` goes on with the time of placing; rows of customers are found by their id alone. */
+/** `customer` finds orders, by the time of placing; rows of customers are found by their id alone. */
 export const customerOrders: Projection<CustomerOrdersRow, Category> = {
   name: 'customer-orders',
-  version: 1,
+  version: 2,
   categories: ['order'],
+  columns: {
+    kind: 'text',
+    customerId: 'text',
+    placedAt: 'text',
+    currency: 'text',
+    totalMinor: 'integer',
+    capturedMinor: 'integer',
+    refundedMinor: 'integer',
+    units: 'integer',
+  },
+  indexes: { customer: ['customerId', 'placedAt'] },
   idsOf: (event) => [`order:${keyOf(event.stream)}`],
   furtherIdsOf: (row, event) =>
     row.kind === 'order' && (COUNTED.has(event.type) || row.wasOpen !== isOpen(row))
@@ -166,5 +177,10 @@ export const customerOrders: Projection<CustomerOrdersRow, Category> = {
       return customerAfter(row?.kind === 'customer' ? row : undefined, orderEvent(event), from);
     return orderAfter(row?.kind === 'order' ? row : undefined, orderEvent(event));
   },
-  keys: (row): Row['keys'] => (row.kind === 'order' ? { customer: [[row.customerId, row.placedAt]] } : {}),
+  columnsOf(row) {
+    const { kind, customerId, units } = row;
+    if (kind === 'customer') return { kind, customerId, units };
+    const { placedAt, currency, totalMinor, capturedMinor, refundedMinor } = row;
+    return { kind, customerId, placedAt, currency, totalMinor, capturedMinor, refundedMinor, units };
+  },
 };

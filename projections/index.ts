@@ -1,6 +1,6 @@
 /** Every view: a new one is a file of its own and a line here. */
 import type { Category } from '../domain/index.ts';
-import type { Projection } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 import { auditLog } from './audit-log.ts';
 import { catalogue } from './catalogue.ts';
 import { customerOrders } from './customer-orders.ts';

@@ -7,7 +7,7 @@ import { counted, type DurationCounts } from '../domain/duration-counts.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent, type OrderEventType } from '../domain/order/events.ts';
 import { shopCalendar } from '../domain/shop-day.ts';
-import type { Projection, Row } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 export type Mark =
   'placed' | 'reserved' | 'authorized' | 'confirmed' | 'dispatched' | 'delivered' | 'cancelled' | 'returned';
@@ -128,16 +128,18 @@ const dayRow = (
   return { ...row, orders, times: { ...row.times, [mark]: counted(row.times[mark] ?? {}, tookMs) } };
 };
 
-/** Indexes: `unfinished` [placedAt] of the orders that are not closed, `day` [day]. */
+/** Indexes: `unfinished` of the orders that are not closed, by the time of placing; `day` of the days. */
 export const operations = ({
   timeZone,
 }: Readonly<{ timeZone: string }>): Projection<OperationsRow, Category> => {
   const { dayOf } = shopCalendar(timeZone);
   return {
     name: 'operations',
-    version: 1,
+    version: 2,
     setting: timeZone,
     categories: ['order'],
+    columns: { kind: 'text', day: 'text', unfinishedSince: 'text' },
+    indexes: { unfinished: ['unfinishedSince'], day: ['kind', 'day'] },
     idsOf: (event) => (HEARD.has(event.type) ? [keyOf(event.stream)] : []),
     furtherIdsOf: (row, event) =>
       row.kind === 'order' && row.latest.revision === event.revision ? [`day/${row.day}`] : [],
@@ -145,9 +147,10 @@ export const operations = ({
       order?.kind === 'order'
         ? dayRow(before as OperationsDay | undefined, event, order)
         : orderRow(before as OperationsOrder | undefined, event, dayOf),
-    keys(row): Row['keys'] {
-      if (row.kind === 'day') return { day: [[row.day]] };
-      return row.closed ? {} : { unfinished: [[row.placedAt]] };
-    },
+    columnsOf: (row) => ({
+      kind: row.kind,
+      day: row.day,
+      unfinishedSince: row.kind === 'order' && !row.closed ? row.placedAt : null,
+    }),
   };
 };

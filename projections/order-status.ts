@@ -8,7 +8,7 @@ import { orderNumber } from '../domain/order/number.ts';
 import { evolve } from '../domain/order/evolve.ts';
 import { initialOrder, type OrderState } from '../domain/order/state.ts';
 import { statusOf } from '../domain/order/status.ts';
-import type { Projection } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 /** `position`: of the last event folded. */
 export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>;
@@ -19,25 +19,41 @@ export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>
  */
 export const orderStatus: Projection<OrderStatusRow, Category> = {
   name: 'order-status',
-  version: 2,
+  version: 3,
   categories: ['order'],
+  columns: {
+    number: 'text',
+    customerId: 'text',
+    status: 'text',
+    placedAt: 'text',
+    currency: 'text',
+    totalMinor: 'integer',
+    sku: 'texts',
+    changedAt: 'text',
+  },
+  indexes: {
+    placed: ['placedAt'],
+    status: ['status', 'placedAt'],
+    customer: ['customerId', 'placedAt'],
+    'customer-status': ['customerId', 'status', 'placedAt'],
+    sku: ['sku', 'placedAt'],
+    number: ['number'],
+    changed: ['changedAt'],
+    'customer-changed': ['customerId', 'changedAt'],
+  },
   idsOf: (event) => [keyOf(event.stream)],
   apply: (row, event) => ({
     state: evolve(row?.state ?? initialOrder, orderEvent(event)),
     position: event.position,
   }),
-  keys: ({ state, position }) => {
-    const status = statusOf(state);
-    const skus = [...new Set(state.lines.map((line) => line.sku))];
-    return {
-      placed: [[state.placedAt]],
-      status: [[status, state.placedAt]],
-      customer: [[state.customerId, state.placedAt]],
-      'customer-status': [[state.customerId, status, state.placedAt]],
-      sku: skus.map((sku) => [sku, state.placedAt]),
-      number: [[orderNumber(state.orderId)]],
-      changed: [[position]],
-      'customer-changed': [[state.customerId, position]],
-    };
-  },
+  columnsOf: ({ state, position }) => ({
+    number: orderNumber(state.orderId),
+    customerId: state.customerId,
+    status: statusOf(state),
+    placedAt: state.placedAt,
+    currency: state.currency,
+    totalMinor: state.totals.totalMinor,
+    sku: state.lines.map(({ sku }) => sku),
+    changedAt: position,
+  }),
 };

@@ -6,7 +6,7 @@ import type { Category } from '../domain/index.ts';
 import { keyOf, type EventEnvelope } from '../domain/kernel.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { shopCalendar, type ShopCalendar } from '../domain/shop-day.ts';
-import type { Projection, Row } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 
 /**
  * What later returns are valued by. `lines`: SKU and unit price by line id; `day`: the shop's day of placing.
@@ -165,7 +165,7 @@ const skuRow = (
 
 /**
  * Booked at the time of placing: ReturnReceived adds to `returnedMinor` of the periods in which its order was
- * placed; nothing else changes a figure. Indexes: `minute`, `hour`, `day` [start], `month` [YYYY-MM, sku].
+ * placed; nothing else changes a figure. Indexes: `period` by its kind and start, `month` (YYYY-MM) by SKU.
  */
 export const sales = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<SalesRow, Category> => {
   const calendar = shopCalendar(timeZone);
@@ -179,9 +179,21 @@ export const sales = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<
   };
   return {
     name: 'sales',
-    version: 1,
+    version: 2,
     setting: timeZone,
     categories: ['order'],
+    columns: {
+      kind: 'text',
+      start: 'text',
+      month: 'text',
+      sku: 'text',
+      currency: 'text',
+      orders: 'integer',
+      units: 'integer',
+      revenueMinor: 'integer',
+      returnedMinor: 'integer',
+    },
+    indexes: { period: ['kind', 'start'], month: ['month', 'sku'] },
     idsOf: (event) => (HEARD.has(event.type) ? [keyOf(event.stream)] : []),
     furtherIdsOf(order, event) {
       if (order.kind !== 'order') return [];
@@ -201,9 +213,12 @@ export const sales = ({ timeZone }: Readonly<{ timeZone: string }>): Projection<
         ? skuRow(before as SalesSku | undefined, event, id, order, parts)
         : periodRow(before as SalesPeriod | undefined, event, id, order, parts);
     },
-    keys(row): Row['keys'] {
-      if (row.kind === 'order') return {};
-      return row.kind === 'sku' ? { month: [[row.month, row.sku]] } : { [row.kind]: [[row.start]] };
+    columnsOf(row) {
+      const { kind, currency } = row;
+      if (kind === 'order') return { kind, currency, units: row.units, revenueMinor: row.revenueMinor };
+      if (kind === 'sku') return { kind, currency, month: row.month, sku: row.sku };
+      const { start, orders, units, revenueMinor, returnedMinor } = row;
+      return { kind, currency, start, orders, units, revenueMinor, returnedMinor };
     },
   };
 };

@@ -1,8 +1,7 @@
 /** `npm run import -- FILE.csv[.gz]`: brings a shop's history in. */
-import { mkdtempSync, realpathSync, existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { realpathSync, existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { openScratch } from '../adapters/lmdb/scratch.ts';
+import { openScratch } from '../adapters/sqlite/scratch.ts';
 import { system, systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { assemble } from '../compose/assemble.ts';
@@ -88,7 +87,7 @@ const main = async (): Promise<number> => {
       .maximumFractionDigits ?? 2;
 
   const parts = await openParts(environment, system);
-  const scratch = openScratch(mkdtempSync(join(tmpdir(), 'orderfold-import-')));
+  const scratch = openScratch();
   try {
     const { executor, projections, builds } = assemble(parts, environment, {
       cacheWeight: ORDER_CACHE_LINES,

@@ -1,11 +1,10 @@
-/**
- * What becomes of orders, as it is known: fed from the commits to the view order-status, read from the view
- * by each reader at its own pace.
- */
+/** What becomes of orders, as it is known: told of changes of the view order-status, read by each reader at its own pace. */
 import type { Position } from '../domain/kernel.ts';
 import type { OrderStatusRow } from '../projections/order-status.ts';
-import type { ReadStore } from '../ports/read-store.ts';
+import type { Row } from '../ports/read-store.ts';
 import type { Clock } from '../ports/system.ts';
+import { waker } from '../runtime/wake.ts';
+import type { ViewChanges } from '../runtime/view/changes.ts';
 import { ViewUnavailable, type ViewReader } from '../runtime/view/read.ts';
 
 /** `quiet`: nothing has happened for a while; time to show that the stream is alive. */
@@ -36,7 +35,7 @@ export interface Live {
  * asked who it is.
  */
 export type LiveOptions = Readonly<{
-  reads: ReadStore;
+  changes: ViewChanges;
   orderStatus: ViewReader<OrderStatusRow>;
   clock: Clock;
   streams?: number;
@@ -46,17 +45,14 @@ export type LiveOptions = Readonly<{
 }>;
 
 const PAGE = 50;
-
-type Listener = { rung: boolean; wake(): void };
-const ALL = '';
+const VIEW = 'order-status';
 
 /**
  * Nothing is kept for a reader that is slow: it is woken, reads from the view what is newer than what it has
- * sent, and so sees an order's latest state, perhaps without those between. Commits of other processes are
- * seen with the next sign of life.
+ * sent, and so sees an order's latest state, perhaps without those between.
  */
 export const createLive = ({
-  reads,
+  changes,
   orderStatus,
   clock,
   streams = 1_000,
@@ -65,43 +61,27 @@ export const createLive = ({
   mostMs = 1_800_000,
 }: LiveOptions): Live => {
   const closing = new AbortController();
-  const byOrder = new Map<string, Set<Listener>>();
-  const byCustomer = new Map<string, Set<Listener>>();
   const seats = new Map<string, number>();
   let taken = 0;
 
-  const ring = (listeners: ReadonlySet<Listener> | undefined): void => {
-    for (const listener of listeners ?? []) {
-      listener.rung = true;
-      listener.wake();
-    }
-  };
-  // Whichever build it is: who is woken for nothing finds nothing newer.
-  const stop = reads.watch('order-status', (_view, rows) => {
-    for (const { id, doc } of rows) {
-      ring(byOrder.get(id));
-      const customer = (doc as OrderStatusRow | null)?.state.customerId;
-      if (customer !== undefined) ring(byCustomer.get(customer));
-    }
-    if (rows.length > 0) ring(byCustomer.get(ALL));
-  });
-
   /** Asks `read` for what is new, again whenever the listener is rung, until the stream is to end. */
   async function* listen(
-    among: Map<string, Set<Listener>>,
-    key: string,
+    subscribe: (ring: () => void) => () => void,
     signal: AbortSignal,
     read: () => AsyncIterable<OrderStatusRow>,
   ): AsyncGenerator<LiveItem> {
     const ending = AbortSignal.any([signal, closing.signal]);
-    const listener: Listener = { rung: true, wake: () => undefined };
-    const listeners = among.get(key) ?? new Set();
-    among.set(key, listeners.add(listener));
+    const changed = waker();
+    let rung = true;
+    const stop = subscribe(() => {
+      rung = true;
+      changed.wake();
+    });
     const endsMs = clock.now().getTime() + mostMs;
     try {
       while (!ending.aborted && clock.now().getTime() < endsMs) {
         // Before reading: what is committed meanwhile rings again.
-        listener.rung = false;
+        rung = false;
         let any = false;
         try {
           for await (const row of read()) {
@@ -112,19 +92,15 @@ export const createLive = ({
         } catch (error) {
           if (!(error instanceof ViewUnavailable)) throw error;
         }
-        if (any || listener.rung) continue;
+        if (any || rung) continue;
         const rested = new AbortController();
-        const over = AbortSignal.any([rested.signal, ending]);
-        const rung = new Promise<void>((resolve) => {
-          listener.wake = resolve;
-        });
-        await Promise.race([rung, clock.sleep(quietMs, over)]);
+        const next = changed.next();
+        await Promise.race([next, clock.sleep(quietMs, AbortSignal.any([rested.signal, ending]))]);
         rested.abort();
-        if (!listener.rung && !ending.aborted) yield 'quiet';
+        if (!rung && !ending.aborted) yield 'quiet';
       }
     } finally {
-      listeners.delete(listener);
-      if (listeners.size === 0 && among.get(key) === listeners) among.delete(key);
+      stop();
     }
   }
 
@@ -149,19 +125,29 @@ export const createLive = ({
 
     order(orderId, after, signal) {
       let sent = after;
-      return listen(byOrder, orderId, signal, async function* () {
-        const row = await orderStatus.get(orderId);
-        if (row === undefined || row.state.revision <= sent) return;
-        sent = row.state.revision;
-        yield row;
-      });
+      return listen(
+        (ring) => changes.ofRow(VIEW, orderId, ring),
+        signal,
+        async function* () {
+          const row = await orderStatus.get(orderId);
+          if (row === undefined || row.state.revision <= sent) return;
+          sent = row.state.revision;
+          yield row;
+        },
+      );
     },
 
     orders(customerId, after, signal) {
       const [index, prefix] =
         customerId === undefined ? (['changed', []] as const) : (['customer-changed', [customerId]] as const);
       let from: string | undefined = after;
-      return listen(byCustomer, customerId ?? ALL, signal, async function* () {
+      const concerns = (row: Row | undefined): boolean =>
+        customerId === undefined || row === undefined || row.columns.customerId === customerId;
+      const subscribe = (ring: () => void): (() => void) =>
+        changes.ofView(VIEW, (row) => {
+          if (concerns(row)) ring();
+        });
+      return listen(subscribe, signal, async function* () {
         if (from === undefined) {
           const {
             rows: [newest],
@@ -182,10 +168,6 @@ export const createLive = ({
       });
     },
 
-    close() {
-      stop();
-      closing.abort();
-      for (const listeners of [...byOrder.values(), ...byCustomer.values()]) ring(listeners);
-    },
+    close: () => closing.abort(),
   };
 };

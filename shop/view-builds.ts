@@ -1,6 +1,6 @@
 /** Views as operators see and switch them: what each is, the build beside it, and who did what to it. */
 import type { Actor, EventEnvelope, Position } from '../domain/kernel.ts';
-import type { Projection } from '../ports/read-store.ts';
+import type { Projection } from '../ports/projection.ts';
 import type { Log } from '../ports/system.ts';
 import type { Pacer } from '../runtime/view/pacer.ts';
 import type { RunningProjection } from '../runtime/view/project.ts';

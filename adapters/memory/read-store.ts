@@ -1,8 +1,10 @@
 import type { Position } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
+import type { Shape } from '../../ports/projection.ts';
 import type {
   Activation,
   Build,
+  Changes,
   Found,
   KeyPart,
   ReadStore,
@@ -11,125 +13,157 @@ import type {
   Scanned,
   View,
 } from '../../ports/read-store.ts';
-import { comparePart, comparePlace, cursorOf, placeOf, startsWith, type Place } from '../row-order.ts';
+import {
+  checkColumns,
+  comparePart,
+  comparePlace,
+  cursorOf,
+  indexOf,
+  keysOf,
+  placeOf,
+  startsWith,
+  type Place,
+} from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
-import { watchers } from '../watchers.ts';
+import { memoryFences } from './fences.ts';
 
-type Kept = Readonly<{ text: string; keys: Row['keys']; at: Position }>;
+type Kept = { readonly shape: Shape; readonly rows: Map<string, string>; checkpoint: Position | undefined };
+
+const rowIn = <D>(text: string): Row<D> => JSON.parse(text) as Row<D>;
 
 /** The read store's specification: rows as JSON text, found by looking at all of them. */
 export const memoryReadStore = (): ReadStore => {
-  const views = new Map<View, Map<string, Kept>>();
-  const checkpoints = new Map<View, Position>();
-  const activeOf = new Map<string, Activation>();
-  const watched = watchers();
+  const builds = new Map<View, Kept>();
+  const activations = new Map<string, Activation>();
+  const listeners = new Set<() => void>();
+  const passes = memoryFences();
   let closed = false;
-  const rowsOf = (view: View): Map<string, Kept> => {
+  const at = (view: View): Kept | undefined => {
     if (closed) throw new StoreUnavailable('the read store is closed');
-    return views.get(view) ?? new Map<string, Kept>();
+    return builds.get(view);
+  };
+  const rowsOf = <D>(view: View): Row<D>[] => [...(at(view)?.rows.values() ?? [])].map(rowIn<D>);
+  const tell = (): void => {
+    for (const listener of listeners) queueMicrotask(listener);
   };
 
   return {
+    async make(view, { columns, indexes }) {
+      if (!at(view))
+        builds.set(view, { shape: { columns, indexes }, rows: new Map(), checkpoint: undefined });
+    },
     async get<D>(view: View, id: string) {
-      const row = rowsOf(view).get(id);
-      return row && (JSON.parse(row.text) as D);
+      const text = at(view)?.rows.get(id);
+      return text === undefined ? undefined : (rowIn<D>(text).doc ?? undefined);
+    },
+    async row<D>(view: View, id: string) {
+      const text = at(view)?.rows.get(id);
+      return text === undefined ? undefined : rowIn<D>(text);
     },
 
-    async find<D>(
-      view: View,
-      { index, prefix, from, to, after, limit, descending = false }: Parameters<ReadStore['find']>[1],
-    ): Promise<Found<D>> {
-      const behind = after === undefined ? undefined : placeOf(after, prefix);
+    async find<D>(view: View, query: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
+      const { prefix, from, to, after, limit, descending = false } = query;
+      const kept = at(view);
+      if (!kept) return { rows: [], next: null };
+      const columns = indexOf(kept.shape, query);
+      const behind = after === undefined ? undefined : placeOf(after, columns, prefix);
       const sign = descending ? -1 : 1;
       const within = (next: KeyPart | undefined): boolean =>
         (from === undefined || (next !== undefined && comparePart(next, from) >= 0)) &&
-        (to === undefined || next === undefined || comparePart(next, to) < 0);
-      const places: Place[] = [];
-      for (const [id, { keys }] of rowsOf(view))
-        for (const key of keys[index] ?? [])
+        (to === undefined || (next !== undefined && comparePart(next, to) < 0));
+      const places: (Place & { doc: D })[] = [];
+      for (const { id, doc, columns: values } of rowsOf<D>(view))
+        for (const key of doc === null ? [] : keysOf(columns, values))
           if (
             startsWith(key, prefix) &&
             within(key[prefix.length]) &&
             (!behind || sign * comparePlace({ key, id }, behind) > 0)
           )
-            places.push({ key, id });
+            places.push({ key, id, doc: doc as D });
       places.sort((a, b) => sign * comparePlace(a, b));
-      const rows = places.slice(0, limit).map((place) => ({
-        id: place.id,
-        doc: JSON.parse(rowsOf(view).get(place.id)!.text) as D,
-        cursor: cursorOf(place),
-      }));
+      const rows = places
+        .slice(0, limit)
+        .map(({ key, id, doc }) => ({ id, doc, cursor: cursorOf({ key, id }) }));
       return { rows, next: places.length > limit ? (rows.at(-1)?.cursor ?? null) : null };
     },
 
     async scan<D>(view: View, { after, to, limit }: Scan): Promise<Scanned<D>> {
-      const ids = [...rowsOf(view).keys()]
+      const found = rowsOf<D>(view)
         .filter(
-          (id) =>
+          ({ id, doc }) =>
+            doc !== null &&
             (after === undefined || comparePart(id, after) > 0) &&
             (to === undefined || comparePart(id, to) <= 0),
         )
-        .sort(comparePart);
-      const rows = ids.slice(0, limit).map((id): Row<D> => {
-        const { text, keys, at } = rowsOf(view).get(id)!;
-        return { id, doc: JSON.parse(text) as D, keys, at };
-      });
-      return {
-        rows,
-        next: ids.length > limit ? (rows.at(-1)?.id ?? null) : null,
-        checkpoint: checkpoints.get(view),
-      };
+        .sort((a, b) => comparePart(a.id, b.id));
+      const rows = found.slice(0, limit);
+      const next = found.length > limit ? (rows.at(-1)?.id ?? null) : null;
+      return { rows, next, checkpoint: at(view)?.checkpoint };
     },
 
-    async checkpoint(view) {
-      rowsOf(view);
-      return checkpoints.get(view);
-    },
+    checkpoint: async (view) => at(view)?.checkpoint,
 
-    async commit(view, from, rows, to) {
-      const kept = rowsOf(view);
-      if (checkpoints.get(view) !== from) return 'stale';
-      for (const { id, doc, keys, at } of rows) {
-        if (doc === null) kept.delete(id);
-        else kept.set(id, { text: JSON.stringify(doc), keys: structuredClone(keys) as Row['keys'], at });
+    async commit(view, { from, rows, to, fence }) {
+      const kept = at(view);
+      if (!kept || kept.checkpoint !== from || !passes(fence)) return 'stale';
+      for (const { columns } of rows) checkColumns(kept.shape, columns);
+      for (const row of rows) {
+        const before = kept.rows.get(row.id);
+        if (before !== undefined && rowIn(before).at >= row.at) continue;
+        kept.rows.set(row.id, JSON.stringify(row.doc === null ? { ...row, columns: {} } : row));
       }
-      views.set(view, kept);
-      checkpoints.set(view, to);
-      watched.tell(view, rows, to);
+      kept.checkpoint = to;
+      tell();
       return 'committed';
     },
 
-    watch: watched.watch,
+    async changesSince<D>(
+      { view, position, rowId }: Parameters<ReadStore['changesSince']>[0],
+      limit: number,
+    ): Promise<Changes<D> | 'restart'> {
+      const kept = at(view);
+      if (!kept) return 'restart';
+      const order = (a: Row, b: Row): number => comparePart(a.at, b.at) || comparePart(a.id, b.id);
+      const rows = rowsOf<D>(view)
+        .filter((row) => order(row, { id: rowId, at: position, doc: null, columns: {} }) > 0)
+        .filter((row) => kept.checkpoint !== undefined && row.at <= kept.checkpoint)
+        .sort(order)
+        .slice(0, limit);
+      const last = rows.at(-1);
+      return { rows, next: { view, position: last?.at ?? position, rowId: last?.id ?? rowId } };
+    },
+
+    onChange(listener) {
+      const own = (): void => listener(); // the same function may listen twice
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
 
     async active(name) {
-      rowsOf('');
-      return activeOf.get(name);
+      at('');
+      return activations.get(name);
     },
-    async activate(name, view) {
-      rowsOf(view);
-      const current = activeOf.get(name);
-      const next = activationOf(
-        current,
-        view,
-        checkpoints.get(view),
-        current && checkpoints.get(current.view),
-      );
+    async activate(name, view, seen) {
+      const current = activations.get(name);
+      if (current?.view !== seen?.view) return 'changed';
+      const needed = current && at(current.view)?.checkpoint;
+      const next = activationOf(current, view, at(view)?.checkpoint, needed);
       if (next === 'behind') return 'behind';
-      activeOf.set(name, next);
+      activations.set(name, next);
+      tell();
       return 'activated';
     },
     async builds(name) {
-      rowsOf('');
-      return [...checkpoints]
+      at('');
+      return [...builds]
         .filter(([view]) => nameOf(view) === name)
-        .map(([view, checkpoint]): Build => ({ view, checkpoint }));
+        .map(([view, { checkpoint }]): Build => ({ view, checkpoint }));
     },
     async drop(view) {
-      rowsOf(view);
-      const left = activationWithout(activeOf.get(nameOf(view)), view);
-      if (left) activeOf.set(nameOf(view), left);
-      views.delete(view);
-      checkpoints.delete(view);
+      at(view);
+      const left = activationWithout(activations.get(nameOf(view)), view);
+      if (left) activations.set(nameOf(view), left);
+      builds.delete(view);
     },
     async close() {
       closed = true;

@@ -11,6 +11,7 @@ import {
   numberOf,
   positionAt,
 } from '../stored-event.ts';
+import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { openFile } from './file.ts';
 
@@ -39,9 +40,6 @@ const COLUMNS = 'position, stream, revision, type, id, schema, data, meta';
 const LAST_REVISION = 'select max(revision) as revision from events where stream = ?';
 const TAIL = 'select max(position) as position from events';
 
-/** How long an append by another process may go unseen. */
-const POLL_MS = 25;
-
 const eventOf = (row: SqlRow): EventEnvelope => ({
   type: row.type as string,
   stream: row.stream as string,
@@ -69,6 +67,7 @@ export const openSqliteEventStore = ({
   file.make(`insert into store (id) select '${newId()}' where not exists (select 1 from store)`);
   const storeId = String(file.get('select id from store')?.id);
   const ring = eventSignal();
+  const changes = fileChanges(file, clock);
   const closing = new AbortController();
 
   const last = (): number => Number(file.get(TAIL)?.position ?? 0);
@@ -123,36 +122,17 @@ export const openSqliteEventStore = ({
     });
   };
 
-  let subscribers = 0;
-  let polling: AbortController | undefined;
-  const poll = async (signal: AbortSignal): Promise<void> => {
-    for (let seen = -1; !signal.aborted; await clock.sleep(POLL_MS, signal)) {
-      let version = seen;
-      try {
-        version = file.version();
-      } catch {
-        // The subscriptions find out by themselves when they read.
-      }
-      if (version !== seen) ring.ring();
-      seen = version;
-    }
-  };
   async function* subscribed(
     ...[after, options]: Parameters<EventStore['subscribe']>
   ): AsyncGenerator<Awaited<ReturnType<EventStore['readAll']>>> {
-    subscribers += 1;
-    if (!polling) void poll(AbortSignal.any([(polling = new AbortController()).signal, closing.signal]));
+    const stop = changes.listen(ring.ring);
     try {
       yield* follow(readAll, ring, after, {
         ...options,
         signal: AbortSignal.any([options.signal, closing.signal]),
       });
     } finally {
-      subscribers -= 1;
-      if (subscribers === 0) {
-        polling?.abort();
-        polling = undefined;
-      }
+      stop();
     }
   }
 
@@ -172,7 +152,7 @@ export const openSqliteEventStore = ({
       });
       const written = await file.write(...steps);
       if (!written.ok) return refused(stream, first, events);
-      ring.ring();
+      changes.tell();
       const position = Number(written.rows.at(-1)?.[0]?.position);
       return { ok: true, revision: first + events.length - 1, position: positionAt(position) };
     },

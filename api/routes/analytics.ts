@@ -80,8 +80,8 @@ export const getSales = route({
     const tag = `${by}:`;
     if (cursor !== undefined && !cursor.startsWith(tag)) throw new BadCursor();
     const found = await findPage(sales, {
-      index: by,
-      prefix: [],
+      index: 'period',
+      prefix: [by],
       limit,
       ...(from === undefined ? {} : { from: instant(from) }),
       ...(to === undefined ? {} : { to: instant(to) }),
@@ -135,7 +135,7 @@ export const getFunnel = route({
     for (let after: string | undefined, more = true; more;) {
       const found = await operationsView.find({
         index: 'day',
-        prefix: [],
+        prefix: ['day'],
         ...range,
         limit: DAYS_A_PAGE,
         ...(after === undefined ? {} : { after }),

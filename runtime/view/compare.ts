@@ -1,6 +1,7 @@
 /** Two builds of a view held against each other, row by row, while the live one goes on. */
 import type { Position } from '../../domain/kernel.ts';
-import type { Projection, Row, View } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { Row, View } from '../../ports/read-store.ts';
 import { jsonDifferences, type JsonDifference } from './json-difference.ts';
 import { fill, type BuildDeps, type BuildOptions } from './rebuild.ts';
 
@@ -38,7 +39,7 @@ const compareRow = (id: string, live: Row | undefined, build: Row | undefined): 
     return live === build
       ? undefined
       : { id, kind: live ? 'only in the live view' : 'only in the build', paths: [] };
-  const seen = (row: Row) => ({ doc: row.doc, keys: row.keys, at: row.at });
+  const seen = (row: Row) => ({ doc: row.doc, columns: row.columns, at: row.at });
   if (JSON.stringify(seen(live)) === JSON.stringify(seen(build))) return undefined;
   const paths = jsonDifferences(seen(live), seen(build), PATHS);
   return paths.length === 0 ? undefined : { id, kind: 'different', paths };

@@ -1,7 +1,8 @@
 /** Events into rows: what touches one row is folded in memory and written once. */
 import { LRUCache } from 'lru-cache';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
-import type { Projection, Row } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { Row } from '../../ports/read-store.ts';
 import { isRetriable } from '../retry.ts';
 
 /** The event that a view could not fold: a bug of the view, or an event that its code does not know. */
@@ -17,7 +18,8 @@ export class ProjectionFailed extends Error {
   }
 }
 
-type Folded<D> = Readonly<{ doc: D | null; at: Position }>;
+/** `further`: it was named by another row that the same event touched. */
+type Folded<D> = Readonly<{ doc: D | null; at: Position | undefined; further: boolean }>;
 export type Folding<D> = Readonly<{
   /**
    * Folds `events` into the rows that wait to be written. Throws ProjectionFailed; what was folded before it
@@ -27,7 +29,8 @@ export type Folding<D> = Readonly<{
   /** Rows that wait to be written. */
   waiting(): number;
   /**
-   * The rows to write, which wait no longer; folding goes on from them, written or not, until the next call.
+   * The rows to write, which wait no longer, those that were named by others before those that named them; folding goes
+   * on from them, written or not, until the next call.
    */
   rows(): Row<D>[];
 }>;
@@ -35,31 +38,42 @@ export type Folding<D> = Readonly<{
 const REMEMBERED = 2_000;
 
 /**
- * `get` reads a row as it is stored. Only one writer may fold a view at a time: rows that were written are
+ * `read` reads a row as it is stored. Only one writer may fold a view at a time: rows that were written are
  * remembered (2,000 of them) instead of read again.
+ *
+ * An event that a row has in it already is not folded into it again: a crash that left some rows of a batch written
+ * repeats the batch. What a row names is told from the row as it was at that event; so what it names is written first,
+ * and while it is not written itself, it is folded again from where it was.
  */
 export const createFolding = <D>(
   projection: Projection<D>,
-  get: (id: string) => Promise<D | undefined>,
+  read: (id: string) => Promise<Pick<Row<D>, 'doc' | 'at'> | undefined>,
 ): Folding<D> => {
   let pending = new Map<string, Folded<D>>();
   let handedOut = new Map<string, Folded<D>>();
   const remembered = new LRUCache<string, Folded<D>>({ max: REMEMBERED });
 
-  const known = (id: string): Folded<D> | undefined =>
-    pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
-  const touch = async (event: EventEnvelope, id: string, from?: D): Promise<D | null> => {
-    const before = known(id);
-    const doc = projection.apply(before ? (before.doc ?? undefined) : await get(id), event, id, from);
-    pending.set(id, { doc, at: event.position });
-    return doc;
+  const known = async (id: string): Promise<Folded<D>> => {
+    const here = pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
+    if (here) return here;
+    const row = await read(id);
+    return { doc: row?.doc ?? null, at: row?.at, further: false };
+  };
+  /** The row after the event; undefined when it had it in it already. */
+  const touch = async (event: EventEnvelope, id: string, from?: D): Promise<Folded<D> | undefined> => {
+    const before = await known(id);
+    if (before.at !== undefined && before.at >= event.position) return undefined;
+    const doc = projection.apply(before.doc ?? undefined, event, id, from);
+    const after = { doc, at: event.position, further: from !== undefined };
+    pending.set(id, after);
+    return after;
   };
   return {
     async take(events) {
       for (const event of events) {
         try {
           for (const id of projection.idsOf(event)) {
-            const doc = await touch(event, id);
+            const doc = (await touch(event, id))?.doc ?? null;
             if (doc === null || !projection.furtherIdsOf) continue;
             for (const further of projection.furtherIdsOf(doc, event, id)) await touch(event, further, doc);
           }
@@ -75,12 +89,13 @@ export const createFolding = <D>(
       for (const [id, folded] of handedOut) remembered.set(id, folded);
       handedOut = pending;
       pending = new Map();
-      return [...handedOut].map(([id, { doc, at }]) => ({
-        id,
-        doc,
-        at,
-        keys: doc === null ? {} : projection.keys(doc),
+      const rows = [...handedOut].map(([id, { doc, at, further }]) => ({
+        further,
+        row: { id, doc, at: at as Position, columns: doc === null ? {} : projection.columnsOf(doc) },
       }));
+      return [...rows.filter(({ further }) => further), ...rows.filter(({ further }) => !further)].map(
+        ({ row }) => row,
+      );
     },
   };
 };
@@ -89,9 +104,9 @@ export const createFolding = <D>(
 export const foldRows = async <D>(
   projection: Projection<D>,
   events: readonly EventEnvelope[],
-  get: (id: string) => Promise<D | undefined>,
+  read: (id: string) => Promise<Pick<Row<D>, 'doc' | 'at'> | undefined>,
 ): Promise<Row<D>[]> => {
-  const folding = createFolding(projection, get);
+  const folding = createFolding(projection, read);
   await folding.take(events);
   return folding.rows();
 };

@@ -1,6 +1,7 @@
 /** Keeps a view up with the store: pages in, rows and checkpoint out, together. */
 import type { Position } from '../../domain/kernel.ts';
-import type { Projection, View } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { View } from '../../ports/read-store.ts';
 import type { Log } from '../../ports/system.ts';
 import { follow, type Way } from '../feed/follow.ts';
 import type { Held, Leased } from '../lease.ts';
@@ -45,13 +46,13 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
 
   const isActive = async (view: View): Promise<boolean> => (await reads.active(name))?.view === view;
 
-  const build = async (signal: AbortSignal): Promise<void> => {
+  const build = async ({ fence, signal }: Held): Promise<void> => {
     const view = await nextBuild(reads, projection);
     status = { name, view, state: 'building', position: await reads.checkpoint(view) };
     const onProgress = (building: BuildProgress): void =>
       void (status = { ...status, position: building.position, building });
     try {
-      await activateBuild(deps, projection, view, { signal, onProgress, ...(pacer ? { pacer } : {}) });
+      await activateBuild(deps, projection, view, { fence, signal, onProgress, ...(pacer ? { pacer } : {}) });
     } catch (error) {
       // The live view runs ahead faster than this follows: it goes on where it is.
       if (!(error instanceof BuildRefused)) throw error;
@@ -60,8 +61,8 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
   };
 
   /** Along the active build, until another one is active or another process writes this one. */
-  const along = async (view: View): Promise<Way> => {
-    const folding = createFolding(projection, (id) => reads.get<D>(view, id));
+  const along = async (view: View, { fence }: Held): Promise<Way> => {
+    const folding = createFolding(projection, (id) => reads.row<D>(view, id));
     let committed = await reads.checkpoint(view);
     let committedMs = clock.now().getTime();
     status = { name, view, state: 'running', position: committed };
@@ -72,7 +73,8 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
         if (scanned === undefined || scanned === status.position) return 'on';
         await folding.take(events);
         if (events.length > 0 || clock.now().getTime() - committedMs >= EMPTY_COMMIT_MS) {
-          if ((await reads.commit(view, committed, folding.rows(), scanned)) === 'stale') return 'again';
+          const commit = { from: committed, rows: folding.rows(), to: scanned, fence };
+          if ((await reads.commit(view, commit)) === 'stale') return 'again';
           committed = scanned;
           committedMs = clock.now().getTime();
           // Switched while this was being written: the new build may lack these events, and waits for nobody
@@ -84,10 +86,10 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
       },
     };
   };
-  const begin = async (signal: AbortSignal): Promise<Way | undefined> => {
+  const begin = async (held: Held): Promise<Way | undefined> => {
     const active = await reads.active(name);
-    if (active && isBuildOf(projection, active.view)) return along(active.view);
-    await build(signal);
+    if (active && isBuildOf(projection, active.view)) return along(active.view, held);
+    await build(held);
     return undefined;
   };
   const standStill = (error: unknown): void => {
@@ -102,10 +104,11 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
     log.error({ view: status.view, ...failed }, 'a view stands still: it could not go on');
   };
 
-  const keepUp = async ({ signal }: Held): Promise<void> => {
+  const keepUp = async (held: Held): Promise<void> => {
+    const { signal } = held;
     await follow(
       { store, clock, log, who: { view: name }, filter: { categories }, pageSize: PAGE, signal },
-      () => begin(signal),
+      () => begin(held),
     );
     status = standby;
   };

@@ -1,6 +1,9 @@
 /** Builds of a view by name, and reading a view, whichever build of it is the active one. */
-import type { Find, Found, Projection, ReadStore, View } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { Find, Found, ReadStore, View } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
+import { waker } from '../wake.ts';
+import type { ViewChanges } from './changes.ts';
 
 type Named = Pick<Projection<never>, 'name' | 'version' | 'setting'>;
 
@@ -33,10 +36,34 @@ export interface ViewReader<D> {
   waitFor(id: string, enough: (row: D) => boolean, waitMs: number): Promise<D | undefined>;
 }
 
+/** Resolves when every one of these views has a whole build to read, at the latest after `waitMs`. */
+export const readableSoon = async (
+  { reads, clock }: Readonly<{ reads: ReadStore; clock: Clock }>,
+  projections: readonly Named[],
+  waitMs: number,
+): Promise<void> => {
+  const over = new AbortController();
+  const changed = waker();
+  const stop = reads.onChange(changed.wake);
+  const late = clock.sleep(waitMs, over.signal).then(() => true);
+  try {
+    for (const projection of projections)
+      for (let isLate = false; !isLate;) {
+        const next = changed.next().then(() => false);
+        const active = await reads.active(projection.name);
+        if (active && isBuildOf(projection, active.view)) break;
+        isLate = await Promise.race([next, late]);
+        if (isLate) return;
+      }
+  } finally {
+    stop();
+    over.abort();
+  }
+};
+
 export const viewReader = <D>(
-  reads: ReadStore,
+  { reads, changes, clock }: Readonly<{ reads: ReadStore; changes: ViewChanges; clock: Clock }>,
   projection: Pick<Projection<D>, 'name' | 'version' | 'setting'>,
-  clock: Clock,
 ): ViewReader<D> => {
   const readable = async (): Promise<View | undefined> => {
     const active = await reads.active(projection.name);
@@ -56,21 +83,19 @@ export const viewReader = <D>(
     get: async (id) => reads.get<D>(await active(), id),
     find: async (query) => reads.find<D>(await active(), query),
     async waitFor(id, enough, waitMs) {
+      if (waitMs <= 0) return enoughNow(id, enough);
       const late = new AbortController();
-      let stop = (): void => undefined;
-      const seen = new Promise<D | undefined>((resolve) => {
-        stop = reads.watch(projection.name, (view, rows) => {
-          if (!isBuildOf(projection, view)) return;
-          const row = rows.find((r) => r.id === id)?.doc as D | null | undefined;
-          if (row && enough(row)) resolve(row);
-        });
-      });
+      const until = clock.sleep(waitMs, late.signal);
+      const changed = waker();
+      const stop = changes.ofRow(projection.name, id, () => changed.wake());
       try {
-        // Watched first, then read: a commit between the two is not missed.
-        const now = await enoughNow(id, enough);
-        if (now !== undefined || waitMs <= 0) return now;
-        const found = await Promise.race([seen, clock.sleep(waitMs, late.signal).then(() => undefined)]);
-        return found ?? (await enoughNow(id, enough));
+        // Listened first, then read: a commit between the two is not missed.
+        for (let over = false; ;) {
+          const next = changed.next();
+          const now = await enoughNow(id, enough);
+          if (now !== undefined || over) return now;
+          over = await Promise.race([next.then(() => false), until.then(() => true)]);
+        }
       } finally {
         stop();
         late.abort();

@@ -1,7 +1,9 @@
 /** Builds of a view: filled beside the live one, switched to, gone back to, thrown away. */
 import type { Position } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import type { Projection, ReadStore, View } from '../../ports/read-store.ts';
+import type { Fence } from '../../ports/lease.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { ReadStore, View } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import { createFolding } from './folding.ts';
 import { createPacer, type Pacer } from './pacer.ts';
@@ -39,6 +41,7 @@ export type BuildOptions = Readonly<{
   to?: Position;
   pacer?: Pacer;
   signal?: AbortSignal;
+  fence?: Fence;
   onProgress?(progress: BuildProgress): void;
 }>;
 
@@ -79,10 +82,11 @@ export const fill = async <D>(
   view: View,
   options: BuildOptions = {},
 ): Promise<Position | undefined> => {
-  const { to, signal, onProgress } = options;
+  const { to, signal, fence, onProgress } = options;
+  await reads.make(view, projection);
   const pacer = options.pacer ?? createPacer(clock, 1);
   const bounds = pacer.share === 1 ? ALONE : BESIDE;
-  const folding = createFolding(projection, (id) => reads.get<D>(view, id));
+  const folding = createFolding(projection, (id) => reads.row<D>(view, id));
   const startedMs = clock.now().getTime();
   const start = await reads.checkpoint(view);
   let committed = start;
@@ -115,7 +119,8 @@ export const fill = async <D>(
   const write = async (): Promise<void> => {
     await written();
     if (at === undefined || at === committed) return;
-    writing = reads.commit(view, committed, folding.rows(), at);
+    const rows = folding.rows();
+    writing = reads.commit(view, { from: committed, rows, to: at, ...(fence ? { fence } : {}) });
     // It is awaited before the next one; until then a failure must not count as unhandled.
     writing.catch(() => undefined);
     committed = at;
@@ -187,9 +192,10 @@ const switchTo = async <D>(
   options: BuildOptions,
 ): Promise<void> => {
   for (let tries = 0; tries < SWITCH_TRIES; tries++) {
+    const seen = await deps.reads.active(projection.name);
     await fill(deps, projection, view, options);
     // Behind by what has come meanwhile: readers must not see the past.
-    if ((await deps.reads.activate(projection.name, view)) === 'activated') return;
+    if ((await deps.reads.activate(projection.name, view, seen)) === 'activated') return;
     if (options.signal?.aborted)
       throw new BuildRefused('build_unfinished', `${view} was stopped before it had caught up`);
   }

@@ -1,5 +1,5 @@
 /** Catalogue and stock as the history implies them: gathered row by row, written at the end. */
-import type { Scratch, ScratchChange } from '../../adapters/lmdb/scratch.ts';
+import type { Scratch, ScratchChange } from '../../adapters/sqlite/scratch.ts';
 import { productStream, products } from '../../domain/product/product.ts';
 import { stockStream, stocks, type StockCommand } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';

@@ -2,7 +2,7 @@
  * A shop's history brought in: the file is read twice, first to see that it is whole, then to take it row by
  * row.
  */
-import type { Scratch } from '../../adapters/lmdb/scratch.ts';
+import type { Scratch } from '../../adapters/sqlite/scratch.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import { productStream } from '../../domain/product/product.ts';
 import type { EventStore } from '../../ports/event-store.ts';

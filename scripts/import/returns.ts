@@ -1,5 +1,5 @@
 /** Which earlier sales a cancellation's rows give back: decided by the file alone, in its order. */
-import type { Scratch, ScratchChange } from '../../adapters/lmdb/scratch.ts';
+import type { Scratch, ScratchChange } from '../../adapters/sqlite/scratch.ts';
 import type { Rejection, Taken } from './row-rules.ts';
 
 /** Units of one line of an order that come back. */

@@ -3,5 +3,5 @@ import { readStoreContract } from '../contracts/read-store.ts';
 
 readStoreContract('memory', async () => {
   const store = memoryReadStore();
-  return { store, close: () => store.close() };
+  return { port: store, close: () => store.close() };
 });

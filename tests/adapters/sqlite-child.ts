@@ -2,13 +2,22 @@
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
+import { openSqliteReadStore } from '../../adapters/sqlite/read-store.ts';
 import { openVault } from '../../adapters/vault-crypto.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import type { ReadStore } from '../../ports/read-store.ts';
 import { newEvents } from '../contracts/event-store.ts';
+import { commit, row, SHAPE, VIEW } from '../contracts/read-store.ts';
+
+export const RACE_COMMITS = 150;
+export const KILL_ROWS = 1_500;
 
 const [task, folder = '', name = ''] = process.argv.slice(2);
 const tell = (message: unknown): void => void process.send!(message);
 const heard = (): Promise<unknown> => new Promise((resolve) => process.once('message', resolve));
+
+const openReads = (): ReadStore =>
+  openSqliteReadStore({ path: join(folder, 'views.db'), store: 's1', clock: systemClock });
 
 const tasks: Record<string, () => Promise<void>> = {
   /** Contends for 200 revisions of each of five streams, then says how many appends it won. */
@@ -61,6 +70,45 @@ const tasks: Record<string, () => Promise<void>> = {
     tell('erased');
     await vault.close();
   },
+  /** Contends for the view until it has come to RACE_COMMITS; tells which commits it won. */
+  async race() {
+    const store = openReads();
+    await store.make(VIEW, SHAPE);
+    tell('ready');
+    await heard();
+    const won: number[] = [];
+    for (;;) {
+      const next = Number((await store.checkpoint(VIEW)) ?? 0) + 1;
+      if (next > RACE_COMMITS) break;
+      const rows = [
+        row('hot', { state: name, day: 'd', sku: [String(next % 3)] }, next, { by: name }),
+        row(`r${next}`, { state: name }, next, { by: name }),
+      ];
+      if ((await commit(store, next - 1, next, rows)) === 'committed') won.push(next);
+    }
+    await store.close();
+    tell(won);
+  },
+  /**
+   * Replaces every row of the view, and kills itself some turns after it has asked for that, or (Infinity) once
+   * that is done.
+   */
+  async kill() {
+    const store = openReads();
+    await store.make(VIEW, SHAPE);
+    const n = Number((await store.checkpoint(VIEW)) ?? 0) + 1;
+    const rows = Array.from({ length: KILL_ROWS }, (_, i) =>
+      row(`r${i}`, { amount: i, day: String(n), sku: [String(i % 7)] }, n, { n, text: 'x'.repeat(3_000) }),
+    );
+    const done = commit(store, n - 1, n, rows);
+    if (name === 'Infinity') await done;
+    else for (let turns = Number(name); turns > 0; turns--) await new Promise(setImmediate);
+    process.kill(process.pid, 'SIGKILL');
+  },
 };
-await tasks[task ?? '']!();
-process.disconnect?.();
+// The test imports this file as well, for what is above.
+const asked = process.send && tasks[task ?? ''];
+if (asked) {
+  await asked();
+  process.disconnect();
+}

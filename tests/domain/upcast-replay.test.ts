@@ -20,7 +20,8 @@ import { orderEvent, orderStream, type OrderEventData } from '../../domain/order
 import { productStream, products } from '../../domain/product/product.ts';
 import { stockStream, stocks } from '../../domain/stock/stock.ts';
 import type { EventStore } from '../../ports/event-store.ts';
-import type { Projection, Row } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { Row } from '../../ports/read-store.ts';
 import { projectionsOf } from '../../projections/index.ts';
 import { orders } from '../../domain/order/order.ts';
 import { hashOf, NO_HASH } from '../../runtime/command/chain.ts';
@@ -197,11 +198,12 @@ const asBefore = async (store: EventStore, old: (stream: string) => boolean): Pr
 /** The rows of a view, folded a few events at a time as a projector does. */
 const rowsOf = async (store: EventStore, projection: Projection<never>): Promise<readonly Row[]> => {
   const [reads, view] = [memoryReadStore(), viewName(projection)];
+  await reads.make(view, projection);
   for (let from: Position | undefined; ;) {
     const page = await store.readAll(from, { categories: projection.categories, limit: 7 });
     if (page.scanned === undefined) break;
-    const rows = await foldRows(projection, page.events, (id) => reads.get<never>(view, id));
-    assert.is(await reads.commit(view, from, rows, page.scanned), 'committed');
+    const rows = await foldRows(projection, page.events, (id) => reads.row<never>(view, id));
+    assert.is(await reads.commit(view, { from, rows, to: page.scanned }), 'committed');
     from = page.scanned;
     if (page.atTail) break;
   }

@@ -4,7 +4,8 @@ import type { OrderCommand } from '../../domain/order/commands.ts';
 import { ORDER_EVENTS, orderStream, type OrderEventData } from '../../domain/order/events.ts';
 import { order } from '../../domain/order/order.ts';
 import type { OrderState } from '../../domain/order/state.ts';
-import type { Projection, Row } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
+import type { Row } from '../../ports/read-store.ts';
 import { foldRows } from '../../runtime/view/folding.ts';
 import { message, stamp, type Short } from '../domain/scenario.ts';
 
@@ -19,7 +20,7 @@ export const folding = <D>(projection: Projection<D>): Folding<D> => {
   return {
     rows,
     async fold(events) {
-      const changed = await foldRows(projection, events, async (id) => rows.get(id)?.doc ?? undefined);
+      const changed = await foldRows(projection, events, async (id) => rows.get(id));
       for (const row of changed) {
         if (row.doc === null) rows.delete(row.id);
         else rows.set(row.id, JSON.parse(JSON.stringify(row)) as Row<D>);

@@ -248,8 +248,8 @@ for (const [name, tell] of Object.entries(HISTORIES))
       if (before !== undefined && state.closedAt === undefined) reopenings += 1;
       await view.fold([event]);
       assert.equal(
-        view.rows.get(uuid(1))?.keys,
-        state.closedAt === undefined ? { unfinished: [['2026-01-01T12:00:00.000Z']] } : {},
+        view.rows.get(uuid(1))?.columns.unfinishedSince,
+        state.closedAt === undefined ? '2026-01-01T12:00:00.000Z' : null,
         `${event.type}@${event.revision}`,
       );
     }

@@ -241,7 +241,7 @@ for (const zone of [LONDON, 'Asia/Kathmandu', 'America/St_Johns', 'Australia/Lor
       await whole.fold(told.events);
       const plain = (folded: typeof whole) =>
         [...folded.rows.values()]
-          .map(({ id, doc, keys }) => [id, doc, keys])
+          .map(({ id, doc, columns }) => [id, doc, columns])
           .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
       assert.equal(plain(whole), plain(view));
     },

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { productStream, products } from '../../domain/product/product.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
-import type { Projection } from '../../ports/read-store.ts';
+import type { Projection } from '../../ports/projection.ts';
 import { follow, type Way } from '../../runtime/feed/follow.ts';
 import { createLeased } from '../../runtime/lease.ts';
 import { runProjection } from '../../runtime/view/project.ts';
@@ -129,13 +129,15 @@ test('a view that could not be written begins behind its checkpoint: nothing is 
     categories: ['order'],
     idsOf: () => ['all'],
     apply: (row) => ({ n: (row?.n ?? 0) + 1 }),
-    keys: () => ({}),
+    columns: {},
+    indexes: {},
+    columnsOf: () => ({}),
   };
   let failures = 2;
   const failing = {
     ...reads,
     async commit(...args: Parameters<typeof reads.commit>) {
-      if (failures > 0 && args[1] !== undefined) {
+      if (failures > 0 && args[1].from !== undefined) {
         failures -= 1;
         throw new StoreUnavailable('full');
       }

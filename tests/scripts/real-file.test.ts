@@ -4,9 +4,10 @@ import { createGunzip } from 'node:zlib';
 import { parse as parseStream } from 'csv-parse';
 import { DateTime } from 'luxon';
 import { suite } from 'uvu';
+import { quietLog } from '../quiet-log.ts';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
-import { openLmdbReadStore } from '../../adapters/lmdb/read-store.ts';
+import { openSqliteReadStore } from '../../adapters/sqlite/read-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { bestProducts } from '../../api/best-products.ts';
 import { orderEvent } from '../../domain/order/events.ts';
@@ -15,6 +16,7 @@ import type { EventStore } from '../../ports/event-store.ts';
 import { orderStatus, type OrderStatusRow } from '../../projections/order-status.ts';
 import { sales, type SalesRow } from '../../projections/sales.ts';
 import { catchUp } from '../../runtime/view/rebuild.ts';
+import { createViewChanges } from '../../runtime/view/changes.ts';
 import { viewReader, type ViewReader } from '../../runtime/view/read.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
 import { NO_PROGRESS } from '../../scripts/cli/progress.ts';
@@ -73,8 +75,8 @@ const salesSum = async (view: ViewReader<SalesRow>): Promise<Map<string, Figures
   const days = new Map<string, Figures>();
   for (let after: string | undefined; ;) {
     const { rows, next } = await view.find({
-      index: 'day',
-      prefix: [],
+      index: 'period',
+      prefix: ['day'],
       limit: 50,
       ...(after === undefined ? {} : { after }),
     });
@@ -99,14 +101,15 @@ const askViews = async (
   folder: string,
   plain: ReadonlyMap<string, Figures>,
 ): Promise<void> => {
-  const reads = openLmdbReadStore({ folder });
+  const reads = openSqliteReadStore({ path: join(folder, 'views.db'), store: store.id, clock: systemClock });
   try {
     const [soldView, deps] = [sales({ timeZone: ZONE }), { store, reads, clock: systemClock }];
     await timed('the view sales was built', () => catchUp(deps, soldView));
     await timed('the view order-status was built', () => catchUp(deps, orderStatus));
+    const readable = { reads, changes: createViewChanges({ reads, log: quietLog }), clock: systemClock };
     const [sold, status] = [
-      viewReader<SalesRow>(reads, soldView, systemClock),
-      viewReader<OrderStatusRow>(reads, orderStatus, systemClock),
+      viewReader<SalesRow>(readable, soldView),
+      viewReader<OrderStatusRow>(readable, orderStatus),
     ];
     assert.equal([...(await salesSum(sold))].sort(), [...plain].sort());
 
@@ -116,7 +119,7 @@ const askViews = async (
       new Date(startOfDay(day)).toISOString(),
     ) as [string, string];
     const day = await timed(`the figures of ${busiest}`, () =>
-      sold.find({ index: 'day', prefix: [], from, to, limit: 50 }),
+      sold.find({ index: 'period', prefix: ['day'], from, to, limit: 50 }),
     );
     assert.equal(
       day.rows.map(({ doc }) => doc.kind === 'day' && doc.units),

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { openScratch } from '../../adapters/lmdb/scratch.ts';
+import { openScratch } from '../../adapters/sqlite/scratch.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { keyOf, type EventEnvelope } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
@@ -76,8 +76,8 @@ export const world = (given?: EventStore): World => {
       return join(folder, name);
     },
     async run(path, options = {}) {
-      const clock = fakeClock(`2026-01-0${1 + (runs % 9)}T00:00:00.000Z`);
-      const scratch = openScratch(join(folder, `scratch-${runs++}`));
+      const clock = fakeClock(`2026-01-0${1 + (runs++ % 9)}T00:00:00.000Z`);
+      const scratch = openScratch();
       const into = options.store ?? store;
       const { executor } = memoryShop({ clock }, { store: into }, {}, { cacheWeight: 50 }).shop;
       try {
