@@ -71,6 +71,7 @@ export const keyVault = (
   const draw = drawing(random);
   const cache = new LRUCache<string, SubjectKey>({ max: CACHED_KEYS });
   const making = new Map<string, Promise<string>>();
+  const reading = new Map<string, Promise<SubjectKey | undefined>>();
   const boundTo = (subject: string, id: string): string => `${id}\n${subject}`;
 
   const wrap = (subject: string): string => {
@@ -99,12 +100,20 @@ export const keyVault = (
     cache.set(subject, made);
     return made;
   };
-  /** The subject's key, if it has one: a cached copy goes when the store's is gone. */
-  const existing = async (subject: string): Promise<SubjectKey | undefined> => {
-    const wrapped = await store.get(subject);
+  const read = async (subject: string): Promise<SubjectKey | undefined> => {
+    const wrapped = await store.get(subject).finally(() => reading.delete(subject));
     if (wrapped !== undefined) return unwrap(subject, wrapped);
     cache.delete(subject);
     return undefined;
+  };
+  /**
+   * The subject's key, if it has one: a cached copy goes when the store's is gone. What is sealed at once, as the parts
+   * of an order are, asks the store once.
+   */
+  const existing = (subject: string): Promise<SubjectKey | undefined> => {
+    let underWay = reading.get(subject);
+    if (!underWay) reading.set(subject, (underWay = read(subject)));
+    return underWay;
   };
   /** The subject's key, made at first use: durable before anything is sealed with it. */
   const made = async (subject: string): Promise<SubjectKey> => {

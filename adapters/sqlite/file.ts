@@ -88,11 +88,11 @@ export const openFile = ({
       }),
     together: (read) =>
       reading(() => {
-        opened.exec('begin');
+        prepared('begin').run();
         try {
           return read();
         } finally {
-          opened.exec('commit');
+          prepared('commit').run();
         }
       }),
     make: (sql) => reading(() => void opened.exec(sql)),

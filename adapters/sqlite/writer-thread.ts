@@ -48,7 +48,9 @@ const beginInTurn = (): void => {
 
 /** Runs a job; what it wrote is undone when one of its steps is refused. */
 const run = (steps: Batch['jobs'][number]): Outcome => {
-  save.run();
+  // A single statement that is refused has changed nothing.
+  const several = steps.length > 1;
+  if (several) save.run();
   const rows: SqlRow[][] = [];
   for (const [at, { statement, values, changes, returns }] of steps.entries()) {
     let changed = 0;
@@ -62,11 +64,13 @@ const run = (steps: Batch['jobs'][number]): Outcome => {
       changed = -1;
     }
     if (changed >= 0 && (changes === undefined || changes === changed)) continue;
-    undo.run();
-    keep.run();
+    if (several) {
+      undo.run();
+      keep.run();
+    }
     return { ok: false, step: at };
   }
-  keep.run();
+  if (several) keep.run();
   return { ok: true, rows };
 };
 
