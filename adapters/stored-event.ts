@@ -1,8 +1,13 @@
 /** How an event is kept as text, shared by the adapters that number events without gaps. */
 import { categoryOf, type EventEnvelope, type NewEvent, type Position } from '../domain/kernel.ts';
-import { APPEND_BYTES, AppendTooLarge, type EventFilter, type EventPage } from '../ports/event-store.ts';
+import {
+  APPEND_BYTES,
+  AppendTooLarge,
+  PAGE_EVENTS,
+  type EventFilter,
+  type EventPage,
+} from '../ports/event-store.ts';
 
-export const PAGE_EVENTS = 500;
 export const PAGE_SCANNED = 10_000;
 export const PAGE_BYTES = 4 * 1024 * 1024;
 

@@ -41,7 +41,10 @@ export interface EventStore {
    * are durable. The same ids again at the same place give the same answer and store nothing.
    */
   append(stream: string, expected: number | 'none', events: readonly NewEvent[]): Promise<Appended>;
-  /** A missing stream yields nothing. Events come as they were stored (not upcast). */
+  /**
+   * A missing stream yields nothing. Events come as they were stored (not upcast), PAGE_EVENTS at most between two turns
+   * of the event loop: who folds a long stream holds up nobody.
+   */
   readStream(stream: string, range?: StreamRange): AsyncIterable<EventEnvelope>;
   /**
    * One page of the whole store in the order of commit, behind `after` (exclusive; undefined = from the
@@ -68,6 +71,9 @@ export interface EventStore {
 
 /** What an append may hold on every engine: the data and meta of its events as JSON text, in bytes of UTF-8. */
 export const APPEND_BYTES = 1024 * 1024;
+
+/** What one read takes at most, of a stream or of the whole store. */
+export const PAGE_EVENTS = 500;
 
 /** Nothing was stored; trying again is of no use. */
 export class AppendTooLarge extends RangeError {

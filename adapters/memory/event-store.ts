@@ -1,5 +1,5 @@
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
+import { PAGE_EVENTS, StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import { eventSignal, follow } from '../event-signal.ts';
 import {
   checkAppend,
@@ -66,8 +66,10 @@ export const memoryEventStore = (id = 'memory'): EventStore => {
       const positions = streams.get(stream) ?? [];
       const step = direction === 'forward' ? 1 : -1;
       const start = direction === 'forward' ? (from ?? 0) : Math.min(from ?? Infinity, positions.length - 1);
-      for (let i = start, n = 0; i >= 0 && i < positions.length && n < limit; i += step, n++)
+      for (let i = start, n = 0; i >= 0 && i < positions.length && n < limit; i += step, n++) {
+        if (n > 0 && n % PAGE_EVENTS === 0) await new Promise(setImmediate);
         yield at(positions[i]!);
+      }
     },
 
     readAll,

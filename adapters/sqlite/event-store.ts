@@ -1,16 +1,8 @@
 import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
-import { StoreUnavailable, type Appended, type EventStore } from '../../ports/event-store.ts';
+import { PAGE_EVENTS, StoreUnavailable, type Appended, type EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import { eventSignal, follow } from '../event-signal.ts';
-import {
-  PAGE_BYTES,
-  PAGE_EVENTS,
-  PAGE_SCANNED,
-  checkAppend,
-  checkSize,
-  numberOf,
-  positionAt,
-} from '../stored-event.ts';
+import { PAGE_BYTES, PAGE_SCANNED, checkAppend, checkSize, numberOf, positionAt } from '../stored-event.ts';
 import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { openFile } from './file.ts';
@@ -173,6 +165,7 @@ export const openSqliteEventStore = ({
         });
         yield* page;
         if (page.length < most && characters < PAGE_BYTES) return;
+        await new Promise(setImmediate);
         left -= page.length;
         at = page.at(-1)!.revision + (forward ? 1 : -1);
       }

@@ -4,6 +4,7 @@ import type { Message, Refusal, Aggregate } from '../../domain/kernel.ts';
 import type { OrderCommand, OrderRefusal } from '../../domain/order/commands.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import type { OrderState } from '../../domain/order/state.ts';
+import { remembers } from '../../domain/remembered.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import { orders } from '../../domain/order/order.ts';
 import { derivedUuid } from '../../runtime/command/identity.ts';
@@ -27,7 +28,7 @@ const ifAt = (
 ): Aggregate<OrderCommand, Message & { type: never }, OrderState, OrderRefusalHere> => {
   const { decider } = orders;
   const decide: typeof decider.decide = (command, state) => {
-    if (state.revision === expected || state.commands[command.meta.commandId] !== undefined)
+    if (state.revision === expected || remembers(state.commands, command.meta.commandId))
       return decider.decide(command, state);
     return {
       ok: false,
@@ -138,7 +139,7 @@ export const orderCommands: readonly Route[] = [
     summary: 'Send it elsewhere',
     roles: OWN_OR_OPERATOR,
     body: z.strictObject({ shippingAddress: Address }),
-    problems: ['already_cancelled', 'at_warehouse'],
+    problems: ['already_cancelled', 'at_warehouse', 'too_many_address_changes'],
     async command({ shippingAddress }, { state, deps }) {
       // Under the key that the order's other personal data is under, so that one erasure takes all of it.
       const subject = state.shippingAddress?.subject ?? state.contact?.subject ?? state.customerId;
@@ -156,7 +157,7 @@ export const orderCommands: readonly Route[] = [
     summary: 'Announce goods that come back',
     roles: OWN_OR_OPERATOR,
     body: withLines,
-    problems: ['unknown_line', 'not_returnable'],
+    problems: ['unknown_line', 'not_returnable', 'too_many_returns'],
     description: 'They are refunded when they arrive.',
     command: ({ lines, reason }, { commandId }) => ({
       type: 'RequestReturn',
@@ -168,7 +169,7 @@ export const orderCommands: readonly Route[] = [
     summary: 'Try the payment again',
     roles: ['customer'],
     body: z.strictObject({ token: text(200) }),
-    problems: ['payment_in_progress', 'already_paid', 'already_cancelled'],
+    problems: ['payment_in_progress', 'already_paid', 'already_cancelled', 'too_many_payments'],
     description: 'With another card, or after an action that the bank asked for.',
     command: ({ token }) => ({ type: 'RetryPayment', data: { token } }),
   }),

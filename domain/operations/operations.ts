@@ -11,6 +11,7 @@ import {
   type EventEnvelope,
   type EventSchema,
 } from '../kernel.ts';
+import { ledTo, NOTHING_REMEMBERED, remember, remembers, sizeOf, type Remembered } from '../remembered.ts';
 
 const Text = z.string().min(1);
 const parked = z.strictObject({
@@ -59,18 +60,17 @@ export const operationsStream = (at: string): string => `operations-${at.slice(0
 /** Every record is a command of its own and has nothing to decide; the last ids make a repeat harmless. */
 export type OperationsState = Readonly<{
   revision: number;
-  recent: readonly (readonly [commandId: string, revision: number])[];
+  recent: Remembered;
 }>;
 const RECENT_COMMANDS = 1_000;
 
 export const operations: Decider<OperationsEvent, OperationsEvent, OperationsState, never> = {
-  initial: { revision: -1, recent: [] },
+  initial: { revision: -1, recent: NOTHING_REMEMBERED },
   evolve: ({ revision, recent }, event) => ({
     revision: revision + 1,
-    recent: [...recent, [event.meta.commandId, revision + 1] as const].slice(-RECENT_COMMANDS),
+    recent: remember(recent, event.meta.commandId, revision + 1, RECENT_COMMANDS),
   }),
-  decide: ({ meta, ...event }, { recent }) =>
-    recent.some(([id]) => id === meta.commandId) ? accept() : accept(event),
+  decide: ({ meta, ...event }, { recent }) => (remembers(recent, meta.commandId) ? accept() : accept(event)),
 };
 
 /** What operators did, streams `operations-<month>`. */
@@ -78,7 +78,7 @@ export const operationsLog: Aggregate<OperationsEvent, OperationsEvent, Operatio
   category: 'operations',
   events: OPERATIONS_EVENTS,
   decider: operations,
-  ledTo: (state, commandId) => state.recent.find(([id]) => id === commandId)?.[1],
-  weight: (state) => 1 + Math.ceil(state.recent.length / 4),
-  shape: 'operations-1',
+  ledTo: (state, commandId) => ledTo(state.recent, commandId),
+  weight: (state) => 1 + Math.ceil(sizeOf(state.recent) / 4),
+  shape: 'operations-2',
 };

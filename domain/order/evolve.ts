@@ -4,8 +4,13 @@ import { allocate } from '../money.ts';
 import type { OrderEvent, OrderEventData } from './events.ts';
 import { dispatched, unlessAnswered } from './dispatch.ts';
 import { authorized, captureFailed, dueAgain, endAttempt, endAuthorization } from './payment.ts';
-import { dueMinor, isSettled, type OrderState, type Return, type Step } from './state.ts';
+import { dueMinor, isSettled, type Limited, type OrderState, type Return, type Step } from './state.ts';
+import { remember } from '../remembered.ts';
 import { cancelUnits, mapWhere, onLines } from './units.ts';
+
+const asked = (state: OrderState, what: Limited): Pick<OrderState, 'asked'> => ({
+  asked: { ...state.asked, [what]: state.asked[what] + 1 },
+});
 
 const placed = (state: OrderState, data: OrderEventData['OrderPlaced'], at: string): OrderState => {
   const { lines, payment, contact, shippingAddress, country, requestHash } = data;
@@ -22,6 +27,7 @@ const placed = (state: OrderState, data: OrderEventData['OrderPlaced'], at: stri
     refunds: state.refunds,
     returns: state.returns,
     notified: state.notified,
+    asked: state.asked,
     commands: state.commands,
     orderId: data.orderId,
     customerId: data.customerId,
@@ -151,6 +157,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       return {
         ...state,
         ...moved('payment'),
+        ...asked(state, 'payment'),
         payment: {
           ...payment,
           state: 'working',
@@ -171,7 +178,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'OrderReleased':
       return holdEnded(state, event.data.hold, at);
     case 'ShippingAddressChanged':
-      return { ...state, ...event.data };
+      return { ...state, ...event.data, ...asked(state, 'address') };
     case 'LinesCancelled':
       return { ...state, lines: onLines(state, event.data.lines, cancelUnits) };
     case 'CancellationRequested':
@@ -268,6 +275,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       return {
         ...state,
         ...moved('return'),
+        ...asked(state, 'return'),
         returns: [...state.returns, { ...event.data, requestedAt: at }],
       };
     case 'ReturnReceived': {
@@ -338,7 +346,7 @@ export const evolve = (state: OrderState, event: Stamped<OrderEvent>): OrderStat
     ...change(state, event),
     revision,
     updatedAt: event.meta.at,
-    commands: { ...state.commands, [event.meta.commandId]: revision },
+    commands: remember(state.commands, event.meta.commandId, revision),
   };
   if (next.closedAt === undefined || (isSettled(next) && event.type !== 'ReturnReceived')) return next;
   const { closedAt: _reopened, ...open } = next;

@@ -12,13 +12,17 @@ import {
   initialOrder,
   isPlaced,
   isSettled,
+  LIMITS,
+  mayStillAsk,
   openShipments,
   refundingMinor,
   returning,
   securedMinor,
+  type Limited,
   type Line,
   type OrderState,
 } from './state.ts';
+import { ledTo, remembers, sizeOf } from '../remembered.ts';
 
 const place = (data: OrderEventData['OrderPlaced'], state: OrderState): OrderDecision => {
   if (isPlaced(state))
@@ -69,6 +73,16 @@ const cancel = (reason: string, state: OrderState): OrderDecision => {
   return accept(event('LinesCancelled', { lines: free, reason }));
 };
 
+const exhausted = (
+  state: OrderState,
+  what: Limited,
+  code: OrderRefusal['code'],
+  done: string,
+): OrderDecision | undefined =>
+  mayStillAsk(state, what)
+    ? undefined
+    : refuse(code, `For this order ${done} ${LIMITS[what]} times, which is the most; please call us.`);
+
 const retryPayment = (token: string | undefined, state: OrderState): OrderDecision => {
   const failedCapture = state.parcels.some((parcel) => parcel.capture === 'failed');
   if (state.cancelled && !failedCapture)
@@ -81,11 +95,14 @@ const retryPayment = (token: string | undefined, state: OrderState): OrderDecisi
       (state.payment.state === 'authorized' && securedMinor(state) >= dueMinor(state)))
   )
     return refuse('already_paid', 'The order is paid.');
-  return accept(
-    event('PaymentRetryRequested', {
-      attempt: state.payment.attempt + 1,
-      ...(token === undefined ? {} : { token }),
-    }),
+  return (
+    exhausted(state, 'payment', 'too_many_payments', 'its payment was tried again') ??
+    accept(
+      event('PaymentRetryRequested', {
+        attempt: state.payment.attempt + 1,
+        ...(token === undefined ? {} : { token }),
+      }),
+    )
   );
 };
 
@@ -146,13 +163,17 @@ const answer = (command: Stamped<OrderCommand>, state: OrderState): OrderDecisio
           'at_warehouse',
           'The warehouse has been asked to ship; the address can no longer change.',
         );
-      return accept(event('ShippingAddressChanged', command.data));
+      return (
+        exhausted(state, 'address', 'too_many_address_changes', 'its address was changed') ??
+        accept(event('ShippingAddressChanged', command.data))
+      );
     case 'RequestReturn': {
       const { returnId, lines, reason } = command.data;
       if (state.returns.some((r) => r.returnId === returnId)) return accept();
       const free = (line: Line) => line.dispatched - line.returned - returning(state, line.lineId);
       return (
         within(state, lines, free, 'not_returnable', 'returned') ??
+        exhausted(state, 'return', 'too_many_returns', 'a return was asked for') ??
         accept(event('ReturnRequested', { returnId, lines, reason }))
       );
     }
@@ -213,7 +234,7 @@ const follows = (state: OrderState): OrderEvent | undefined => {
  * A command that this order remembers yields no events.
  */
 const decide: Decider<OrderCommand, OrderEvent, OrderState, OrderRefusal>['decide'] = (command, state) => {
-  if (command.type !== 'PlaceOrder' && state.commands[command.meta.commandId] !== undefined) return accept();
+  if (command.type !== 'PlaceOrder' && remembers(state.commands, command.meta.commandId)) return accept();
   const decision = answer(command, state);
   if (!decision.ok) return decision;
   if (decision.events.length === 0) return accept();
@@ -237,6 +258,6 @@ export const orders: Aggregate<OrderCommand, OrderEvent, OrderState, OrderRefusa
   category: 'order',
   events: ORDER_EVENTS,
   decider: order,
-  ledTo: (state, commandId) => state.commands[commandId],
-  weight: (state) => 2 + state.lines.length,
+  ledTo: (state, commandId) => ledTo(state.commands, commandId),
+  weight: (state) => 2 + state.lines.length + Math.ceil(sizeOf(state.commands) / 8),
 };

@@ -1,6 +1,7 @@
 /** What an order is once its events are folded: plain JSON, so that a view or a snapshot can hold it. */
 import type { Sealed } from '../kernel.ts';
 import { amountOfFirst, sum } from '../money.ts';
+import { NOTHING_REMEMBERED, type Remembered } from '../remembered.ts';
 import type { LineQuantity, ShortagePolicy, Totals } from './events.ts';
 
 /**
@@ -93,6 +94,8 @@ export type Return = Readonly<{
 }>;
 export type Step = 'stock' | 'payment' | 'shipment' | 'delivery' | 'return' | 'refund';
 
+export type Limited = 'address' | 'payment' | 'return';
+
 export type OrderState = Readonly<{
   /** Last revision folded; -1 before the order was placed. */
   revision: number;
@@ -126,8 +129,10 @@ export type OrderState = Readonly<{
   notified: readonly string[];
   /** When each step last moved. */
   since: Readonly<Partial<Record<Step, string>>>;
+  /** How often a customer or an operator has asked for what an order takes a limited number of times. */
+  asked: Readonly<Record<Limited, number>>;
   /** Commands that were carried out, with the revision each led to. */
-  commands: Readonly<Record<string, number>>;
+  commands: Remembered;
 }>;
 
 export const initialOrder: OrderState = {
@@ -151,8 +156,16 @@ export const initialOrder: OrderState = {
   returns: [],
   notified: [],
   since: {},
-  commands: {},
+  asked: { address: 0, payment: 0, return: 0 },
+  commands: NOTHING_REMEMBERED,
 };
+
+/**
+ * What anybody may ask of one order, so that no order grows without end. Cancelling, refunds and what the outside
+ * reports have no limit.
+ */
+export const LIMITS: Readonly<Record<Limited, number>> = { address: 50, payment: 50, return: 200 };
+export const mayStillAsk = (state: OrderState, what: Limited): boolean => state.asked[what] < LIMITS[what];
 
 export const isPlaced = (state: OrderState): boolean => state.revision >= 0;
 export const authorizedMinor = (state: OrderState): number =>

@@ -6,9 +6,11 @@ import {
   cancellable,
   capturedMinor,
   dueMinor,
+  mayStillAsk,
   openShipments,
   refundedMinor,
   waiting as unsent,
+  type Limited,
   type OrderState,
   type Step,
 } from './state.ts';
@@ -27,6 +29,12 @@ export type Status = (typeof STATUSES)[number];
 export const STEP_STATES = ['waiting', 'working', 'done', 'failed', 'skipped'] as const;
 export const ACTIONS = ['cancel', 'cancel-lines', 'address', 'payment', 'returns'] as const;
 export type Action = (typeof ACTIONS)[number];
+const LIMITED: Readonly<Partial<Record<Action, Limited>>> = {
+  address: 'address',
+  payment: 'payment',
+  returns: 'return',
+};
+
 export type StepStatus = Readonly<{
   step: Step;
   state: (typeof STEP_STATES)[number];
@@ -242,7 +250,10 @@ export const stepsOf = (state: OrderState): readonly StepStatus[] => {
       ...(since === undefined || status.state === 'waiting' ? {} : { since }),
       ...(status.expectedBy === undefined ? {} : { expectedBy: status.expectedBy }),
       sentence: status.sentence,
-      actions: status.actions,
+      actions: status.actions.filter((action) => {
+        const limited = LIMITED[action];
+        return limited === undefined || mayStillAsk(state, limited);
+      }),
     };
   };
   return [

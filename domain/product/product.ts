@@ -11,6 +11,7 @@ import {
   type Refusal,
 } from '../kernel.ts';
 import { Currency } from '../money.ts';
+import { ledTo, NOTHING_REMEMBERED, remember, remembers, sizeOf, type Remembered } from '../remembered.ts';
 
 export const Sku = z
   .string()
@@ -46,18 +47,33 @@ export type ProductState = Readonly<{
   name: string;
   priceMinor: number;
   currency: string;
-  commands: Readonly<Record<string, number>>;
+  commands: Remembered;
 }>;
 export type ProductCommand =
   | Readonly<{ type: 'ListProduct'; data: ProductEventData['ProductListed'] }>
   | Readonly<{ type: 'DelistProduct'; data: Record<string, never> }>;
 export type ProductRefusal = Refusal<'unknown_sku'>;
 
+/** The last of them are remembered: a price is set from time to time, for ever. */
+const COMMANDS = 1_000;
+
 export const product: Decider<ProductCommand, ProductEvent, ProductState, ProductRefusal> = {
-  initial: { revision: -1, listed: false, sku: '', name: '', priceMinor: 0, currency: '', commands: {} },
+  initial: {
+    revision: -1,
+    listed: false,
+    sku: '',
+    name: '',
+    priceMinor: 0,
+    currency: '',
+    commands: NOTHING_REMEMBERED,
+  },
   evolve(state, event) {
     const revision = state.revision + 1;
-    const next = { ...state, revision, commands: { ...state.commands, [event.meta.commandId]: revision } };
+    const next = {
+      ...state,
+      revision,
+      commands: remember(state.commands, event.meta.commandId, revision, COMMANDS),
+    };
     switch (event.type) {
       case 'ProductListed':
         return { ...next, ...event.data, listed: true };
@@ -73,7 +89,7 @@ export const product: Decider<ProductCommand, ProductEvent, ProductState, Produc
     }
   },
   decide(command, state) {
-    if (state.commands[command.meta.commandId] !== undefined) return accept();
+    if (remembers(state.commands, command.meta.commandId)) return accept();
     if (command.type === 'DelistProduct') {
       if (state.revision < 0) return refuse('unknown_sku', 'There is no such product.');
       return state.listed ? accept({ type: 'ProductDelisted', data: {} }) : accept();
@@ -94,6 +110,7 @@ export const products: Aggregate<ProductCommand, ProductEvent, ProductState, Pro
   category: 'product',
   events: PRODUCT_EVENTS,
   decider: product,
-  ledTo: (state, commandId) => state.commands[commandId],
-  weight: () => 1,
+  ledTo: (state, commandId) => ledTo(state.commands, commandId),
+  weight: (state) => 1 + Math.ceil(sizeOf(state.commands) / 4),
+  shape: 'product-1',
 };

@@ -11,6 +11,7 @@ import {
   type Refusal,
   type Stamped,
 } from '../kernel.ts';
+import { ledTo, NOTHING_REMEMBERED, remember, remembers, sizeOf, type Remembered } from '../remembered.ts';
 
 const Quantity = z.int().min(1);
 const Id = z.string().min(1).max(300);
@@ -77,7 +78,7 @@ export type StockState = Readonly<{
   backordered: number;
   nextTurn: number;
   reservations: readonly Readonly<Record<string, Reservation>>[];
-  recent: readonly (readonly [commandId: string, revision: number])[];
+  recent: Remembered;
 }>;
 
 const BUCKETS = 64;
@@ -90,7 +91,7 @@ export const initialStock: StockState = {
   backordered: 0,
   nextTurn: 0,
   reservations: Array.from({ length: BUCKETS }, () => ({})),
-  recent: [],
+  recent: NOTHING_REMEMBERED,
 };
 
 const bucketOf = (id: string): number => {
@@ -167,11 +168,7 @@ const evolve = (state: StockState, event: Stamped<StockEvent>): StockState => {
   const revision = state.revision + 1;
   const next = { ...change(state, event), revision };
   if (event.type !== 'GoodsReceived' && event.type !== 'StockAdjusted') return next;
-  const recent = [
-    ...state.recent.filter(([id]) => id !== event.meta.commandId),
-    [event.meta.commandId, revision] as const,
-  ];
-  return { ...next, recent: recent.slice(-RECENT_COMMANDS) };
+  return { ...next, recent: remember(state.recent, event.meta.commandId, revision, RECENT_COMMANDS) };
 };
 
 export type StockCommand =
@@ -255,7 +252,7 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
   switch (command.type) {
     case 'ReceiveGoods':
     case 'AdjustStock': {
-      if (state.recent.some(([id]) => id === command.meta.commandId)) return accept();
+      if (remembers(state.recent, command.meta.commandId)) return accept();
       if (command.type === 'ReceiveGoods')
         return withFills(state, command, { type: 'GoodsReceived', data: command.data });
       const { delta, reason, fact } = command.data;
@@ -300,9 +297,9 @@ export const stocks: Aggregate<StockCommand, StockEvent, StockState, StockRefusa
   category: 'stock',
   events: STOCK_EVENTS,
   decider: stock,
-  ledTo: (state, commandId) => state.recent.find(([id]) => id === commandId)?.[1],
-  weight: (state) => 10 + Math.ceil(state.recent.length / 4),
-  shape: 'stock-1',
+  ledTo: (state, commandId) => ledTo(state.recent, commandId),
+  weight: (state) => 10 + Math.ceil(sizeOf(state.recent) / 4),
+  shape: 'stock-2',
 };
 
 /** A sentence for each rule that `state` breaks. */

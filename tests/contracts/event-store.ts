@@ -4,6 +4,7 @@ import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 import {
   APPEND_BYTES,
   AppendTooLarge,
+  PAGE_EVENTS,
   StoreUnavailable,
   type EventPage,
   type EventStore,
@@ -175,6 +176,27 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.is(await read({ direction: 'backward' }), 'dcba');
     assert.is(await read({ direction: 'backward', from: 1 }), 'ba');
     assert.is(await read({ direction: 'backward', from: 99, limit: 1 }), 'd');
+  });
+
+  test('who reads a long stream gives way', async ({ store }) => {
+    for (let from = 0; from < 4 * PAGE_EVENTS; from += PAGE_EVENTS)
+      await store.append(
+        'stock-1',
+        from === 0 ? 'none' : from - 1,
+        Array.from({ length: PAGE_EVENTS }, (_, n) => newEvent(`e${from + n}`)),
+      );
+    let [turns, read, over] = [0, 0, false];
+    const turn = (): void => {
+      turns += 1;
+      if (!over) setImmediate(turn);
+    };
+    setImmediate(turn);
+    for await (const { revision } of store.readStream('stock-1')) {
+      assert.is(revision, read++);
+      assert.ok(turns * PAGE_EVENTS >= read - PAGE_EVENTS, `${turns} turns of the loop for ${read} events`);
+    }
+    over = true;
+    assert.is(read, 4 * PAGE_EVENTS);
   });
 
   test('pages the whole store in the order of commit, also past what a filter leaves out', async ({

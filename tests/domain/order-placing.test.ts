@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import type { OrderEvent } from '../../domain/order/events.ts';
 import { paymentNeed, stockNeeds } from '../../domain/order/needs.ts';
 import { order } from '../../domain/order/order.ts';
-import { statusOf } from '../../domain/order/status.ts';
+import { LIMITS, type OrderState } from '../../domain/order/state.ts';
+import { statusOf, stepsOf } from '../../domain/order/status.ts';
 import {
   at,
   authorize,
@@ -276,7 +277,76 @@ address('changes until the warehouse has been asked', () => {
 });
 address.run();
 
+const limits = suite('limits of one order');
+const offered = (state: OrderState): readonly string[] => stepsOf(state).flatMap(({ actions }) => actions);
+
+limits('an address changes so many times; cancelling and facts go on', () => {
+  let some = confirmed();
+  for (let n = 0; n < LIMITS.address; n++) {
+    assert.ok(offered(some.state).includes('address'));
+    some = some.when(['ChangeShippingAddress', { shippingAddress }], { id: `a${n}` }).thenTypes();
+  }
+  some
+    .when(['ChangeShippingAddress', { shippingAddress }], { id: 'more' })
+    .thenRefused('too_many_address_changes');
+  some.when(['ChangeShippingAddress', { shippingAddress }], { id: 'a3' }).thenNothing();
+  assert.not.ok(offered(some.state).includes('address'), 'what would be refused is not offered');
+  some.when(['RequestShipment', {}]).thenTypes();
+  some.when(['CancelOrder', { reason: 'r' }]).thenTypes();
+});
+
+limits('a payment is tried again so many times, and each has its own limit', () => {
+  let some = placed();
+  for (let n = 0; n <= LIMITS.payment; n++) {
+    const attempt = n + 1;
+    some = some.and(['RecordDecline', { attempt, code: 'no', sentence: 'No.' }]);
+    if (n < LIMITS.payment) some = some.when(['RetryPayment', {}], { id: `p${n}` }).thenTypes();
+  }
+  some.when(['RetryPayment', {}], { id: 'more' }).thenRefused('too_many_payments');
+  assert.not.ok(offered(some.state).includes('payment'));
+  some.when(['ChangeShippingAddress', { shippingAddress }]).thenTypes();
+});
+
+limits('returns are asked for so many times; what comes back all the same is recorded', () => {
+  const quantity = LIMITS.return + 10;
+  const lines = [{ lineId: '1', sku: 'MUG', name: 'Mug', quantity, unitPriceMinor: 1_000 }];
+  let some = placed({ lines })
+    .and(['RecordStock', { lines: [{ lineId: '1', reserved: quantity, backordered: 0, short: 0 }] }])
+    .and(authorize('A', quantity * 1_000 + 500))
+    .and(['RequestShipment', {}])
+    .and(['RecordDispatch', { shipmentId: SHIPMENT, parcelId: 'P', lines: [{ lineId: '1', quantity }] }]);
+  const one = [{ lineId: '1', quantity: 1 }];
+  for (let n = 0; n < LIMITS.return; n++)
+    some = some
+      .when(['RequestReturn', { returnId: `r${n}`, lines: one, reason: 'r' }], { id: `r${n}` })
+      .thenTypes();
+  some
+    .when(['RequestReturn', { returnId: 'more', lines: one, reason: 'r' }], { id: 'more' })
+    .thenRefused('too_many_returns');
+  some
+    .when(['RecordReturnReceived', { returnId: 'unasked', lines: one, restock: true }], { id: 'fact' })
+    .thenTypes();
+});
+limits.run();
+
 const folding = suite('folding');
+
+folding('is linear: ten times the events take some ten times the copying, not a hundred', () => {
+  // Counted in what a fold must copy of the commands it remembers, not in time.
+  const copied = (events: number): number => {
+    let [state, sum] = [confirmed().state, 0];
+    for (let n = 0; n < events; n++) {
+      const next = order.evolve(state, {
+        ...message<OrderEvent>(['ShippingAddressChanged', { shippingAddress }]),
+        meta: stamp(`c${n}`),
+      });
+      for (const part of next.commands) if (!state.commands.includes(part)) sum += part.size;
+      state = next;
+    }
+    return sum;
+  };
+  assert.ok(copied(10_000) < 20 * copied(1_000));
+});
 
 folding('of a state that went through JSON goes on as if it had not', () => {
   const { state } = requested();

@@ -100,7 +100,7 @@ writing('is the one it was priced with, whatever the rate is afterwards', async 
     name: 'Mug',
     priceMinor: 1_200,
     currency: 'GBP',
-    commands: {},
+    commands: [],
   };
   const prices = { of: () => mug, forget: () => undefined, close: async () => undefined };
   const place = async (key: string, taxRate: number): Promise<Placed> => {
