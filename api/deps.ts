@@ -7,6 +7,7 @@ import type { Executor } from '../runtime/command/execute.ts';
 import type { Prices } from '../shop/prices.ts';
 import type { ViewReader } from '../runtime/view/read.ts';
 import type { Live } from '../shop/live.ts';
+import type { Seats } from '../shop/seats.ts';
 import type { Operations } from '../shop/operations.ts';
 import type { Authentication } from './auth.ts';
 import type { AuditRow } from '../projections/audit-log.ts';
@@ -37,6 +38,8 @@ export type ApiDeps = Readonly<{
   sales: ViewReader<SalesRow>;
   operationsView: ViewReader<OperationsRow>;
   live: Live;
+  /** Requests that wait for a view. */
+  waits: Seats;
   auth: Authentication;
   /** Secrets that sign what warehouse and payment provider send; without one the webhook answers 404. */
   webhooks: Readonly<{ warehouseSecret?: string; paymentSecret?: string }>;

@@ -55,6 +55,7 @@ export const PROBLEM_STATUS = {
   unavailable: 503,
   not_ready: 503,
   too_many_streams: 503,
+  too_many_waits: 503,
 } as const;
 export type ProblemCode = keyof typeof PROBLEM_STATUS | OrderRefusal['code'];
 

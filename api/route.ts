@@ -15,6 +15,10 @@ export type OpenRequest<P = unknown, Q = unknown, B = unknown> = Readonly<{
   idempotencyKey: string;
   traceparent: string;
   headers: IncomingHttpHeaders;
+  /** The same for all requests of one connection. */
+  connection: object;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
 }>;
 export type ApiRequest<P = unknown, Q = unknown, B = unknown> = OpenRequest<P, Q, B> &
   Readonly<{ principal: Principal }>;

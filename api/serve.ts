@@ -154,6 +154,18 @@ const read = (
   return { params, query, body };
 };
 
+const connections = new WeakMap<object, AbortSignal>();
+/** Aborts when the connection is closed, for all of its requests: a response that is not yet its turn hears of nothing. */
+const closed = ({ socket }: Request): AbortSignal => {
+  const known = connections.get(socket);
+  if (known) return known;
+  const gone = new AbortController();
+  if (socket.destroyed) gone.abort();
+  else socket.once('close', () => gone.abort());
+  connections.set(socket, gone.signal);
+  return gone.signal;
+};
+
 const isReply = (value: object): value is Reply => 'status' in value;
 
 /**
@@ -179,6 +191,10 @@ export const serve = (route: Route, deps: ApiDeps): RequestHandler => {
           headers: request.headers,
           rawBody: route.bodyKind === 'raw' && Buffer.isBuffer(request.body) ? request.body : NO_BYTES,
           traceparent: traceparentOf(request.headers.traceparent, deps.randomness),
+          connection: request.socket,
+          get signal() {
+            return closed(request);
+          },
         };
         const reply = route.handle(asked, deps);
         if (reply instanceof Promise) reply.then((value) => send(response, value, deps)).catch(fail);

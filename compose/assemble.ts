@@ -27,6 +27,7 @@ import { createLive } from '../shop/live.ts';
 import { auditTrail, recordOperation, type RecordOperation } from '../shop/operations-log.ts';
 import { createOperations, createParked, type Parked } from '../shop/operations.ts';
 import { followPrices } from '../shop/prices.ts';
+import { createSeats } from '../shop/seats.ts';
 import { createViewBuilds } from '../shop/view-builds.ts';
 import type { Environment } from './environment.ts';
 import type { Parts } from './parts.ts';
@@ -63,6 +64,9 @@ export type Shop = Readonly<{
   /** Starts the consumers for which `wanted` says so. Answers how to stop. */
   startConsumers(wanted: (name: string) => boolean): Promise<() => Promise<void>>;
 }>;
+
+/** Requests that wait for a view at once. */
+const WAITS = 2_000;
 
 const authentication = (environment: Environment, { secret, system: { clock } }: Parts) => {
   const {
@@ -148,6 +152,7 @@ export const assemble = (
       prices,
       currency,
       live,
+      waits: createSeats(WAITS),
       timeZone,
       orderStatus: orders,
       catalogue: read(catalogue),

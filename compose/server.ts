@@ -1,6 +1,7 @@
 /** Runs the roles that this process has, the API first, and stops them in order. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
 import { assemble, type Shop } from './assemble.ts';
 import { seedDemo } from './demo.ts';
@@ -62,6 +63,7 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
       app(request, response);
     },
   );
+  boundPipelining(server);
   try {
     const url = await listen(server, HOST, PORT);
     const stop = async (): Promise<void> => {

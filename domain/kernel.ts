@@ -67,7 +67,7 @@ export type Meta = Stamp &
   }>;
 
 /**
- * An event that is ready to be stored. `id`: UUID derived from stream, command id and index; `schema`:
+ * An event that is ready to be stored. `id`: UUID derived from stream, revision and command id; `schema`:
  * version of its data.
  */
 export type NewEvent<E extends Message = Message> = E & Readonly<{ id: string; schema: number; meta: Meta }>;

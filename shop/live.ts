@@ -4,14 +4,13 @@ import type { OrderStatusRow } from '../projections/order-status.ts';
 import type { Row } from '../ports/read-store.ts';
 import type { Clock } from '../ports/system.ts';
 import { waker } from '../runtime/wake.ts';
+import { createSeats, type Seat } from './seats.ts';
 import type { ViewChanges } from '../runtime/view/changes.ts';
 import { ViewUnavailable, type ViewReader } from '../runtime/view/read.ts';
 
 /** `quiet`: nothing has happened for a while; time to show that the stream is alive. */
 export type LiveItem = OrderStatusRow | 'quiet';
 
-/** Taken before a stream begins; given back when it ends. */
-export type Seat = Readonly<{ leave(): void }>;
 export interface Live {
   /** Undefined when the client, or all of them together, have as many streams as they may have. */
   seat(client: string): Seat | undefined;
@@ -61,8 +60,7 @@ export const createLive = ({
   mostMs = 1_800_000,
 }: LiveOptions): Live => {
   const closing = new AbortController();
-  const seats = new Map<string, number>();
-  let taken = 0;
+  const seats = createSeats(streams);
 
   /** Asks `read` for what is new, again whenever the listener is rung, until the stream is to end. */
   async function* listen(
@@ -105,23 +103,7 @@ export const createLive = ({
   }
 
   return {
-    seat(client) {
-      const mine = seats.get(client) ?? 0;
-      if (closing.signal.aborted || taken >= streams || mine >= streamsPerClient) return undefined;
-      taken += 1;
-      seats.set(client, mine + 1);
-      let left = false;
-      return {
-        leave() {
-          if (left) return;
-          left = true;
-          taken -= 1;
-          const others = (seats.get(client) ?? 1) - 1;
-          if (others === 0) seats.delete(client);
-          else seats.set(client, others);
-        },
-      };
-    },
+    seat: (client) => (closing.signal.aborted ? undefined : seats.take([client, streamsPerClient])),
 
     order(orderId, after, signal) {
       let sent = after;

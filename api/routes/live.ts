@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { Position } from '../../domain/kernel.ts';
-import type { LiveItem, Seat } from '../../shop/live.ts';
+import type { LiveItem } from '../../shop/live.ts';
+import type { Seat } from '../../shop/seats.ts';
 import { documentOf, findOrder, isOrderId, noSuchOrder, summaryOf } from '../order-documents.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';

@@ -4,6 +4,7 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
 import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, isPlaced } from '../../domain/order/state.ts';
+import type { OrderStatusRow } from '../../projections/order-status.ts';
 import { ViewUnavailable } from '../../runtime/view/read.ts';
 import type { ApiDeps } from '../deps.ts';
 import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
@@ -15,6 +16,9 @@ import { StatusDocument } from '../schemas/order.ts';
 
 const WAIT_SECONDS = 2;
 const MOST_WAIT_SECONDS = 30;
+/** Waits at once; past them there is 503. A page has one, or a few in its tabs. */
+const WAITS_PER_CUSTOMER = 50;
+const WAITS_PER_CONNECTION = 20;
 const MOST_REVISION = 1_000_000_000;
 
 /** `Prefer: wait=N` (RFC 7240), in ms. */
@@ -89,7 +93,7 @@ export const getOrder = route({
     200: { description: 'The order.', schema: StatusDocument, headers: { ETag: 'The revision.' } },
     304: { description: 'It has not changed.' },
   },
-  problems: ['not_your_order', 'order_not_found', 'revision_not_found'],
+  problems: ['not_your_order', 'order_not_found', 'revision_not_found', 'too_many_waits'],
   async handle(request, deps) {
     const {
       params: { id },
@@ -99,11 +103,11 @@ export const getOrder = route({
     } = request;
     if (!isOrderId(id)) return noSuchOrder();
     if (asOf !== undefined || revision !== undefined) return past(request, deps);
-    const { orderStatus, vault } = deps;
+    const { orderStatus, vault, waits } = deps;
     const enough = (row: Readonly<{ state: { revision: number } }>): boolean =>
       row.state.revision >= (atLeast ?? 0);
     // While the view is being built, each order is folded from its own stream.
-    let row = await orderStatus.get(id).catch((error: unknown) => {
+    let row: OrderStatusRow | undefined = await orderStatus.get(id).catch((error: unknown) => {
       if (error instanceof ViewUnavailable) return undefined;
       throw error;
     });
@@ -111,7 +115,20 @@ export const getOrder = route({
       // Nobody waits for an order that is not there or not theirs.
       const order = await findOrder(deps, principal, id);
       if ('reply' in order) return order.reply;
-      row = atLeast === undefined ? undefined : await orderStatus.waitFor(id, enough, waitMs(headers.prefer));
+      if (atLeast !== undefined) {
+        const seat = waits.take(
+          [principal.id, WAITS_PER_CUSTOMER],
+          [request.connection, WAITS_PER_CONNECTION],
+        );
+        if (!seat)
+          return problem(
+            'too_many_waits',
+            'Too many requests wait for an order already; ask again in a moment.',
+          );
+        row = await orderStatus
+          .waitFor(id, enough, waitMs(headers.prefer), request.signal)
+          .finally(seat.leave);
+      }
     }
     if (row) {
       const { state, position } = row;

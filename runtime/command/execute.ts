@@ -235,7 +235,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
         continue;
       }
       let { revision } = state;
-      const mine = value.events.map((event, index): EventEnvelope => {
+      const mine = value.events.map((event): EventEnvelope => {
         const meta: Meta = {
           ...stamp,
           recordedAt,
@@ -246,7 +246,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
           previousHash: last ? hashOf(last) : entry.lastHash,
         };
         const envelope: EventEnvelope = {
-          id: eventIdOf(stream, context.commandId, index),
+          id: eventIdOf(stream, context.commandId, revision + 1),
           type: event.type,
           schema: versionOf(aggregate, event.type),
           data: event.data,

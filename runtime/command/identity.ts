@@ -25,5 +25,9 @@ export const derivedUuidAt = (atMs: number, ...parts: readonly string[]): string
   return uuidOf(bytes);
 };
 
-export const eventIdOf = (stream: string, commandId: string, index: number): string =>
-  derivedUuid('event', stream, commandId, String(index));
+/**
+ * Of the event that a command leads to at a place of a stream. The place is in it: an aggregate that does not remember a
+ * command may carry it out again with another effect, and who handles events tells them apart by their ids.
+ */
+export const eventIdOf = (stream: string, commandId: string, revision: number): string =>
+  derivedUuid('event', stream, commandId, String(revision));

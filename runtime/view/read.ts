@@ -30,10 +30,15 @@ export interface ViewReader<D> {
   /** Throws RangeError (of the read store) for a cursor that is none of this query's. */
   find(query: Find): Promise<Found<D>>;
   /**
-   * The row once it is `enough`, at the latest after `waitMs`; undefined when it is not by then. Waits on
+   * The row once it is `enough`, at the latest after `waitMs` or when `signal` aborts; undefined when it is not by then. Waits on
    * commits, does not poll.
    */
-  waitFor(id: string, enough: (row: D) => boolean, waitMs: number): Promise<D | undefined>;
+  waitFor(
+    id: string,
+    enough: (row: D) => boolean,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<D | undefined>;
 }
 
 /** Resolves when every one of these views has a whole build to read, at the latest after `waitMs`. */
@@ -82,10 +87,10 @@ export const viewReader = <D>(
   return {
     get: async (id) => reads.get<D>(await active(), id),
     find: async (query) => reads.find<D>(await active(), query),
-    async waitFor(id, enough, waitMs) {
+    async waitFor(id, enough, waitMs, signal) {
       if (waitMs <= 0) return enoughNow(id, enough);
       const late = new AbortController();
-      const until = clock.sleep(waitMs, late.signal);
+      const until = clock.sleep(waitMs, signal ? AbortSignal.any([late.signal, signal]) : late.signal);
       const changed = waker();
       const stop = changes.ofRow(projection.name, id, () => changed.wake());
       try {

@@ -9,6 +9,7 @@ import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { type ApiDeps } from '../../api/index.ts';
 import type { TokenRole } from '../../api/auth.ts';
 import { statusOfProblem } from '../../api/problems.ts';
+import { boundPipelining } from '../../api/pipelining.ts';
 import { routes } from '../../api/routes/index.ts';
 import { Problem } from '../../api/schemas/common.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
@@ -166,6 +167,7 @@ export const startApi = async (
   let stopViews = shop.followViews();
 
   const server = createServer(api.app);
+  boundPipelining(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 

@@ -30,9 +30,33 @@ together('that wait are stored with one append, each with its own answer', async
   assert.is((await w.stored()).length, 50);
   assert.equal(
     (await w.stored()).map((event) => event.id),
-    Array.from({ length: 50 }, (_, n) => eventIdOf(STREAM, `c${n}`, 0)),
+    Array.from({ length: 50 }, (_, n) => eventIdOf(STREAM, `c${n}`, n)),
   );
 });
+
+together(
+  'a command that is not remembered and does something else again leads to events of their own',
+  async () => {
+    const w = world();
+    await w.give('goods', receive(5));
+    await w.give('a', {
+      type: 'ReserveUnits',
+      data: { reservationId: 'a/1', quantity: 4, onShortage: 'none' },
+    });
+    for (const keep of [3, 1])
+      await w.give('less', { type: 'ReleaseUnits', data: { reservationId: 'a/1', keep } });
+    const events = await w.stored();
+    assert.equal(
+      events.map(({ type }) => type),
+      ['GoodsReceived', 'UnitsReserved', 'UnitsReleased', 'UnitsReleased'],
+    );
+    assert.is(
+      new Set(events.map(({ id }) => id)).size,
+      4,
+      'who handles events tells them apart by their ids',
+    );
+  },
+);
 
 together('see what those before them did', async () => {
   const w = world();
