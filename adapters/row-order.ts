@@ -1,6 +1,6 @@
 /** How rows are ordered and pointed at: shared by the read stores. */
 import type { ColumnValue, Shape } from '../ports/projection.ts';
-import type { Find, KeyPart } from '../ports/read-store.ts';
+import type { ChangeCursor, Find, KeyPart, Row } from '../ports/read-store.ts';
 
 /** Where a row stands in an index: its key there, then its id. */
 export type Place = Readonly<{ key: readonly KeyPart[]; id: string }>;
@@ -58,6 +58,12 @@ export const checkColumns = ({ columns }: Shape, values: Readonly<Record<string,
     if (!fits)
       throw new TypeError(`the column ${name} (${type ?? 'unknown'}) cannot hold ${JSON.stringify(value)}`);
   }
+};
+
+/** The cursor behind the last of `rows`; where there is none, the one they were read from. */
+export const behind = (cursor: ChangeCursor, rows: readonly Row[]): ChangeCursor => {
+  const last = rows.at(-1);
+  return last ? { view: cursor.view, position: last.at, rowId: last.id } : cursor;
 };
 
 export const cursorOf = ({ key, id }: Place): string =>

@@ -19,7 +19,7 @@ export const waker = (): Waker => {
 /** A loop's rest between rounds, cut short by `poke`; a poke during the round cuts the next rest. */
 export type Rest = Readonly<{
   /** `ms` undefined: until poked. */
-  sleep(ms: number | undefined): Promise<void>;
+  sleep(ms: number | undefined): Promise<'poked' | 'rested'>;
   poke(): void;
 }>;
 
@@ -37,7 +37,9 @@ export const rest = (clock: Clock): Rest => {
         else await clock.sleep(ms, signal);
         resting = undefined;
       }
+      const cut = poked;
       poked = false;
+      return cut ? 'poked' : 'rested';
     },
     poke() {
       poked = true;

@@ -3,7 +3,7 @@ import type { Position } from '../domain/kernel.ts';
 import type { OrderStatusRow } from '../projections/order-status.ts';
 import type { Row } from '../ports/read-store.ts';
 import type { Clock } from '../ports/system.ts';
-import { waker } from '../runtime/wake.ts';
+import { rest } from '../runtime/wake.ts';
 import { createSeats, type Seat } from './seats.ts';
 import type { ViewChanges } from '../runtime/view/changes.ts';
 import { ViewUnavailable, type ViewReader } from '../runtime/view/read.ts';
@@ -69,33 +69,22 @@ export const createLive = ({
     read: () => AsyncIterable<OrderStatusRow>,
   ): AsyncGenerator<LiveItem> {
     const ending = AbortSignal.any([signal, closing.signal]);
-    const changed = waker();
-    let rung = true;
-    const stop = subscribe(() => {
-      rung = true;
-      changed.wake();
-    });
+    // A change while it reads cuts the next rest.
+    const resting = rest(clock);
+    ending.addEventListener('abort', resting.poke, { once: true });
+    const stop = subscribe(resting.poke);
     const endsMs = clock.now().getTime() + mostMs;
     try {
       while (!ending.aborted && clock.now().getTime() < endsMs) {
-        // Before reading: what is committed meanwhile rings again.
-        rung = false;
-        let any = false;
         try {
           for await (const row of read()) {
-            any = true;
             yield row;
             if (ending.aborted) return;
           }
         } catch (error) {
           if (!(error instanceof ViewUnavailable)) throw error;
         }
-        if (any || rung) continue;
-        const rested = new AbortController();
-        const next = changed.next();
-        await Promise.race([next, clock.sleep(quietMs, AbortSignal.any([rested.signal, ending]))]);
-        rested.abort();
-        if (!rung && !ending.aborted) yield 'quiet';
+        if ((await resting.sleep(quietMs)) === 'rested' && !ending.aborted) yield 'quiet';
       }
     } finally {
       stop();

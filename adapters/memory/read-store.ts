@@ -4,7 +4,9 @@ import type { Shape } from '../../ports/projection.ts';
 import type {
   Activation,
   Build,
+  ChangeCursor,
   Changes,
+  Find,
   Found,
   KeyPart,
   ReadStore,
@@ -14,6 +16,7 @@ import type {
   View,
 } from '../../ports/read-store.ts';
 import {
+  behind,
   checkColumns,
   comparePart,
   comparePlace,
@@ -24,6 +27,7 @@ import {
   startsWith,
   type Place,
 } from '../row-order.ts';
+import { createListeners } from '../listeners.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { memoryFences } from './fences.ts';
 
@@ -35,7 +39,7 @@ const rowIn = <D>(text: string): Row<D> => JSON.parse(text) as Row<D>;
 export const memoryReadStore = (): ReadStore => {
   const builds = new Map<View, Kept>();
   const activations = new Map<string, Activation>();
-  const listeners = new Set<() => void>();
+  const listeners = createListeners();
   const passes = memoryFences();
   let closed = false;
   const at = (view: View): Kept | undefined => {
@@ -43,9 +47,6 @@ export const memoryReadStore = (): ReadStore => {
     return builds.get(view);
   };
   const rowsOf = <D>(view: View): Row<D>[] => [...(at(view)?.rows.values() ?? [])].map(rowIn<D>);
-  const tell = (): void => {
-    for (const listener of listeners) queueMicrotask(listener);
-  };
 
   return {
     async make(view, { columns, indexes }) {
@@ -61,12 +62,12 @@ export const memoryReadStore = (): ReadStore => {
       return text === undefined ? undefined : rowIn<D>(text);
     },
 
-    async find<D>(view: View, query: Parameters<ReadStore['find']>[1]): Promise<Found<D>> {
+    async find<D>(view: View, query: Find): Promise<Found<D>> {
       const { prefix, from, to, after, limit, descending = false } = query;
       const kept = at(view);
       if (!kept) return { rows: [], next: null };
       const columns = indexOf(kept.shape, query);
-      const behind = after === undefined ? undefined : placeOf(after, columns, prefix);
+      const place = after === undefined ? undefined : placeOf(after, columns, prefix);
       const sign = descending ? -1 : 1;
       const within = (next: KeyPart | undefined): boolean =>
         (from === undefined || (next !== undefined && comparePart(next, from) >= 0)) &&
@@ -77,7 +78,7 @@ export const memoryReadStore = (): ReadStore => {
           if (
             startsWith(key, prefix) &&
             within(key[prefix.length]) &&
-            (!behind || sign * comparePlace({ key, id }, behind) > 0)
+            (!place || sign * comparePlace({ key, id }, place) > 0)
           )
             places.push({ key, id, doc: doc as D });
       places.sort((a, b) => sign * comparePlace(a, b));
@@ -113,14 +114,12 @@ export const memoryReadStore = (): ReadStore => {
         kept.rows.set(row.id, JSON.stringify(row.doc === null ? { ...row, columns: {} } : row));
       }
       kept.checkpoint = to;
-      tell();
+      listeners.tell();
       return 'committed';
     },
 
-    async changesSince<D>(
-      { view, position, rowId }: Parameters<ReadStore['changesSince']>[0],
-      limit: number,
-    ): Promise<Changes<D> | 'restart'> {
+    async changesSince<D>(cursor: ChangeCursor, limit: number): Promise<Changes<D> | 'restart'> {
+      const { view, position, rowId } = cursor;
       const kept = at(view);
       if (!kept) return 'restart';
       const order = (a: Row, b: Row): number => comparePart(a.at, b.at) || comparePart(a.id, b.id);
@@ -129,15 +128,10 @@ export const memoryReadStore = (): ReadStore => {
         .filter((row) => kept.checkpoint !== undefined && row.at <= kept.checkpoint)
         .sort(order)
         .slice(0, limit);
-      const last = rows.at(-1);
-      return { rows, next: { view, position: last?.at ?? position, rowId: last?.id ?? rowId } };
+      return { rows, next: behind(cursor, rows) };
     },
 
-    onChange(listener) {
-      const own = (): void => listener(); // the same function may listen twice
-      listeners.add(own);
-      return () => void listeners.delete(own);
-    },
+    onChange: listeners.add,
 
     async active(name) {
       at('');
@@ -150,7 +144,7 @@ export const memoryReadStore = (): ReadStore => {
       const next = activationOf(current, view, at(view)?.checkpoint, needed);
       if (next === 'behind') return 'behind';
       activations.set(name, next);
-      tell();
+      listeners.tell();
       return 'activated';
     },
     async builds(name) {

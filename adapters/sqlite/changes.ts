@@ -1,5 +1,6 @@
 /** Hearing of commits: at once of this process's own, by a look at the file's version of those of others. */
 import type { Clock } from '../../ports/system.ts';
+import { createListeners } from '../listeners.ts';
 import type { SqliteFile } from './file.ts';
 
 /** How long a commit by another process may go unseen. */
@@ -14,11 +15,8 @@ export type FileChanges = Readonly<{
 
 /** The file is looked at only while somebody listens. */
 export const fileChanges = (file: SqliteFile, clock: Clock): FileChanges => {
-  const listeners = new Set<() => void>();
+  const { add, tell, size } = createListeners();
   let looking: AbortController | undefined;
-  const tell = (): void => {
-    for (const listener of listeners) queueMicrotask(listener);
-  };
   const look = async (signal: AbortSignal): Promise<void> => {
     for (let seen = -1; !signal.aborted; await clock.sleep(POLL_MS, signal)) {
       let version = seen;
@@ -34,12 +32,11 @@ export const fileChanges = (file: SqliteFile, clock: Clock): FileChanges => {
   return {
     tell,
     listen(listener) {
-      const own = (): void => listener(); // the same function may listen twice
-      listeners.add(own);
+      const stop = add(listener);
       if (!looking) void look((looking = new AbortController()).signal);
       return () => {
-        listeners.delete(own);
-        if (listeners.size > 0) return;
+        stop();
+        if (size() > 0) return;
         looking?.abort();
         looking = undefined;
       };

@@ -2,7 +2,15 @@ import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 import { PAGE_EVENTS, StoreUnavailable, type Appended, type EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import { eventSignal, follow } from '../event-signal.ts';
-import { PAGE_BYTES, PAGE_SCANNED, checkAppend, checkSize, numberOf, positionAt } from '../stored-event.ts';
+import {
+  PAGE_BYTES,
+  PAGE_SCANNED,
+  checkAppend,
+  checkSize,
+  numberOf,
+  positionAt,
+  sameIds,
+} from '../stored-event.ts';
 import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { openFile } from './file.ts';
@@ -75,7 +83,8 @@ export const openSqliteEventStore = ({
       first + events.length - 1,
     );
     const position = stored.at(-1)?.position;
-    if (stored.length === events.length && events.every(({ id }, at) => stored[at]?.id === id))
+    const ids = stored.map(({ id }) => id as string);
+    if (sameIds(ids, events))
       return { ok: true, revision: first + events.length - 1, position: positionAt(Number(position)) };
     const revision = file.get(LAST_REVISION, stream)?.revision;
     return { ok: false, actual: revision === null || revision === undefined ? 'none' : Number(revision) };

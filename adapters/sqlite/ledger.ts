@@ -2,18 +2,17 @@ import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Ledger, LedgerEntry, LedgerKey, LedgerRange, LedgerTable } from '../simulated/ledger.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { openFile } from './file.ts';
+import { tupleKey } from './tuple-key.ts';
 import type { Step } from './writer.ts';
 
-const KEY = ['k1', 'k2', 'k3'] as const;
-/** Stands for a part that a key does not have: the keys of one table all have as many parts. */
-const ABSENT = '';
+/** As many parts as the simulated providers' keys have at most. */
+const KEY = tupleKey(3);
 /** Another process's transaction came first this often. */
 const TRIES = 100;
 
-const partsOf = (key: LedgerKey): (string | number)[] =>
-  KEY.map((_, at) => (typeof key === 'string' ? [key] : key)[at] ?? ABSENT);
+const partsOf = (key: LedgerKey): (string | number)[] => KEY.of(typeof key === 'string' ? [key] : key);
 const entryOf = <V>(row: SqlRow): LedgerEntry<V> => {
-  const parts = KEY.map((column) => row[column] as string | number).filter((part) => part !== ABSENT);
+  const parts = KEY.in(row);
   const key = parts.length === 1 && typeof parts[0] === 'string' ? parts[0] : parts;
   return { key, value: JSON.parse(row.value as string) as V };
 };
@@ -36,22 +35,22 @@ export const openSqliteLedger = ({ path }: Readonly<{ path: string }>): Ledger =
   const queued = new Map<string, Written>();
 
   const guard = ({ table, key, text }: Written): Step => ({
-    sql: `select 1 from "${table}" where k1 = ? and k2 = ? and k3 = ? ${text === null ? '' : 'and value = ?'}`,
+    sql: `select 1 from "${table}" where ${KEY.whole} ${text === null ? '' : 'and value = ?'}`,
     values: text === null ? key : [...key, text],
     changes: text === null ? 0 : 1,
   });
   const change = ({ table, key, text }: Written): Step =>
     text === null
-      ? { sql: `delete from "${table}" where k1 = ? and k2 = ? and k3 = ?`, values: key }
+      ? { sql: `delete from "${table}" where ${KEY.whole}`, values: key }
       : {
-          sql: `insert or replace into "${table}" (k1, k2, k3, value) values (?, ?, ?, ?)`,
+          sql: `insert or replace into "${table}" (${KEY.columns.join(', ')}, value) values (?, ?, ?, ?)`,
           values: [...key, text],
         };
 
   const tableOf = <V>(table: string): LedgerTable<V> => {
     const read = (key: readonly (string | number)[]): string | null =>
-      (file.get(`select value from "${table}" where k1 = ? and k2 = ? and k3 = ?`, ...key)?.value as
-        string | undefined) ?? null;
+      (file.get(`select value from "${table}" where ${KEY.whole}`, ...key)?.value as string | undefined) ??
+      null;
     const put = (key: LedgerKey, text: string | null): void => {
       if (!current) throw new Error('a ledger is written in a transaction');
       const parts = partsOf(key);
@@ -70,15 +69,19 @@ export const openSqliteLedger = ({ path }: Readonly<{ path: string }>): Ledger =
       put: (key, value) => put(key, JSON.stringify(value)),
       remove: (key) => put(key, null),
       range({ prefix = [], after, limit = -1 }: LedgerRange) {
-        const where = prefix.map((_, at) => `${KEY[at]} = ?`);
+        const where = KEY.beginning(prefix);
         const values: SqlValue[] = [...prefix];
         if (after !== undefined) {
-          where.push('(k1, k2, k3) > (?, ?, ?)');
+          where.push(`(${KEY.columns.join(', ')}) > (?, ?, ?)`);
           values.push(...partsOf(after));
         }
         const condition = where.length === 0 ? '' : `where ${where.join(' and ')}`;
         return file
-          .all(`select * from "${table}" ${condition} order by k1, k2, k3 limit ?`, ...values, limit)
+          .all(
+            `select * from "${table}" ${condition} order by ${KEY.columns.join(', ')} limit ?`,
+            ...values,
+            limit,
+          )
           .map((row) => entryOf<V>(row));
       },
       count: () => Number(file.get(`select count(*) as n from "${table}"`)?.n),
@@ -87,8 +90,7 @@ export const openSqliteLedger = ({ path }: Readonly<{ path: string }>): Ledger =
 
   return {
     table<V>(name: string) {
-      file.make(`create table if not exists "${name}" (k1 any not null, k2 any not null, k3 any not null,
-        value text not null, primary key (k1, k2, k3)) strict, without rowid`);
+      file.make(`create table if not exists "${name}" (${KEY.declared}) strict, without rowid`);
       return tableOf<V>(name);
     },
     async transaction(act) {

@@ -4,7 +4,9 @@ import type { Shape } from '../../ports/projection.ts';
 import type {
   Activation,
   Build,
+  ChangeCursor,
   Changes,
+  Find,
   Found,
   KeyPart,
   ReadStore,
@@ -14,7 +16,7 @@ import type {
   View,
 } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
-import { checkColumns, cursorOf, indexOf, placeOf } from '../row-order.ts';
+import { behind, checkColumns, cursorOf, indexOf, placeOf } from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
 import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
@@ -104,7 +106,7 @@ export const openSqliteReadStore = ({
     ),
   ];
 
-  const find = <D>(view: View, build: Known, query: Parameters<ReadStore['find']>[1]): Found<D> => {
+  const find = <D>(view: View, build: Known, query: Find): Found<D> => {
     const { prefix, from, to, after, limit, descending = false } = query;
     const columns = indexOf(build.shape, query);
     const side = isSide(build.shape, query.index);
@@ -168,7 +170,7 @@ export const openSqliteReadStore = ({
         return row && rowOf<D>(shape, row);
       });
     },
-    find: async <D>(view: View, query: Parameters<ReadStore['find']>[1]) =>
+    find: async <D>(view: View, query: Find) =>
       within(view, (build) => find<D>(view, build, query)) ?? { rows: [], next: null },
 
     async scan<D>(view: View, { after, to, limit }: Scan): Promise<Scanned<D>> {
@@ -209,20 +211,19 @@ export const openSqliteReadStore = ({
           changes: 1,
         },
       ];
+      const stepsOf = rowSteps(view, build.shape);
       for (const [at, row] of rows.entries()) {
         if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
         checkColumns(build.shape, row.columns);
-        steps.push(...rowSteps(view, build.shape, row));
+        steps.push(...stepsOf(row));
       }
       if (!(await file.write(...steps)).ok) return 'stale';
       changes.tell();
       return 'committed';
     },
 
-    async changesSince<D>(
-      { view, position, rowId }: Parameters<ReadStore['changesSince']>[0],
-      limit: number,
-    ): Promise<Changes<D> | 'restart'> {
+    async changesSince<D>(cursor: ChangeCursor, limit: number): Promise<Changes<D> | 'restart'> {
+      const { view, position, rowId } = cursor;
       const rows = within(view, ({ shape }) =>
         file
           .all(
@@ -233,9 +234,7 @@ export const openSqliteReadStore = ({
           )
           .map((row): Row<D> => rowOf<D>(shape, row)),
       );
-      if (!rows) return 'restart';
-      const last = rows.at(-1);
-      return { rows, next: { view, position: last?.at ?? position, rowId: last?.id ?? rowId } };
+      return rows ? { rows, next: behind(cursor, rows) } : 'restart';
     },
     onChange: changes.listen,
 
@@ -271,16 +270,19 @@ export const openSqliteReadStore = ({
     },
     async drop(view) {
       const name = nameOf(view);
-      const current = active(name);
-      const left = activationWithout(current, view);
-      const build = known(view);
-      const written = await file.write(
-        stillActive(name, current),
-        ...(left && left !== current ? activeSteps(name, left) : []),
-        step('delete from builds where view = ?', view),
-        ...(build ? dropTables(view, build.shape).map((sql) => step(sql)) : []),
-      );
-      if (!written.ok) return this.drop(view);
+      // Again when another build was activated meanwhile: this one may be live by now.
+      for (let dropped = false; !dropped;) {
+        const current = active(name);
+        const left = activationWithout(current, view);
+        const build = known(view);
+        const written = await file.write(
+          stillActive(name, current),
+          ...(left && left !== current ? activeSteps(name, left) : []),
+          step('delete from builds where view = ?', view),
+          ...(build ? dropTables(view, build.shape).map((sql) => step(sql)) : []),
+        );
+        dropped = written.ok;
+      }
     },
     close: () => file.close(),
   };

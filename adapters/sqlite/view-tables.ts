@@ -57,44 +57,47 @@ export const nameTables = (name: string, view: View): readonly string[] => {
 const stored = (value: ColumnValue | undefined): SqlValue =>
   value === undefined || value === null ? null : typeof value === 'object' ? JSON.stringify(value) : value;
 
-/** Writes a row unless what is there is as new; `view` and `shape` are of one build. */
-export const rowSteps = (view: View, shape: Shape, { id, doc, columns, at }: Row): Step[] => {
+/** Steps that write a row unless what is there is as new; their statements are put together once for all rows. */
+export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step[]) => {
   const names = Object.keys(shape.columns);
   const table = quoted(view);
   const all = ['position', 'doc', ...names.map(quoted)];
-  const values = doc === null ? names.map(() => null) : names.map((name) => stored(columns[name]));
-  const steps: Step[] = [
-    {
-      sql: `insert into ${table} (id, ${all.join(', ')}) values (?, ${all.map(() => '?').join(', ')})
-        on conflict (id) do update set ${all.map((column) => `${column} = excluded.${column}`).join(', ')}
-        where excluded.position > ${table}.position`,
-      values: [id, at, doc === null ? null : JSON.stringify(doc), ...values],
-    },
-  ];
+  const upsert = `insert into ${table} (id, ${all.join(', ')}) values (?, ${all.map(() => '?').join(', ')})
+    on conflict (id) do update set ${all.map((column) => `${column} = excluded.${column}`).join(', ')}
+    where excluded.position > ${table}.position`;
   const ours = `exists (select 1 from ${table} where id = ? and position = ?)`;
-  for (const [index, parts] of Object.entries(shape.indexes)) {
-    if (!isSide(shape, index)) continue;
-    const side = sideTable(view, index);
-    const [several] = parts.filter((part) => shape.columns[part] === 'texts');
-    const others = parts.filter((part) => part !== several);
-    const rest = doc === null ? others.map(() => null) : others.map((part) => stored(columns[part]));
-    // Not in the index at all when one of the columns is missing.
-    const texts = doc === null || rest.includes(null) ? '[]' : (stored(columns[several!]) ?? '[]');
-    const changed = others.map((part) => ` or ${quoted(part)} is not ?`).join('');
-    steps.push(
-      {
-        sql: `delete from ${side} where id = ? and ${ours}
-          and (${quoted(several!)} not in (select value from json_each(?))${changed})`,
-        values: [id, id, at, texts, ...rest],
-      },
-      {
-        sql: `insert or ignore into ${side} (${[several!, ...others].map(quoted).join(', ')}, id)
+  const sides = Object.entries(shape.indexes)
+    .filter(([index]) => isSide(shape, index))
+    .map(([index, parts]) => {
+      const side = sideTable(view, index);
+      const several = parts.find((part) => shape.columns[part] === 'texts')!;
+      const others = parts.filter((part) => part !== several);
+      const changed = others.map((part) => ` or ${quoted(part)} is not ?`).join('');
+      return {
+        several,
+        others,
+        remove: `delete from ${side} where id = ? and ${ours}
+          and (${quoted(several)} not in (select value from json_each(?))${changed})`,
+        add: `insert or ignore into ${side} (${[several, ...others].map(quoted).join(', ')}, id)
           select value, ${others.map(() => '?, ').join('')}? from json_each(?) where ${ours}`,
-        values: [...rest, id, texts, id, at],
-      },
-    );
-  }
-  return steps;
+      };
+    });
+
+  return ({ id, doc, columns, at }) => {
+    const value = (name: string): SqlValue => (doc === null ? null : stored(columns[name]));
+    const text = doc === null ? null : JSON.stringify(doc);
+    const steps: Step[] = [{ sql: upsert, values: [id, at, text, ...names.map(value)] }];
+    for (const { several, others, remove, add } of sides) {
+      const rest = others.map(value);
+      // Not in the index at all when one of the columns is missing.
+      const texts = rest.includes(null) ? '[]' : (value(several) ?? '[]');
+      steps.push(
+        { sql: remove, values: [id, id, at, texts, ...rest] },
+        { sql: add, values: [...rest, id, texts, id, at] },
+      );
+    }
+    return steps;
+  };
 };
 
 /** A whole row out of its table. */

@@ -2,7 +2,7 @@
 import type { Projection } from '../../ports/projection.ts';
 import type { Find, Found, ReadStore, View } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
-import { waker } from '../wake.ts';
+import { rest } from '../wake.ts';
 import type { ViewChanges } from './changes.ts';
 
 type Named = Pick<Projection<never>, 'name' | 'version' | 'setting'>;
@@ -47,22 +47,22 @@ export const readableSoon = async (
   projections: readonly Named[],
   waitMs: number,
 ): Promise<void> => {
-  const over = new AbortController();
-  const changed = waker();
-  const stop = reads.onChange(changed.wake);
-  const late = clock.sleep(waitMs, over.signal).then(() => true);
+  const endsMs = clock.now().getTime() + waitMs;
+  const resting = rest(clock);
+  const stop = reads.onChange(resting.poke);
+  const isReadable = async (projection: Named): Promise<boolean> => {
+    const active = await reads.active(projection.name);
+    return active !== undefined && isBuildOf(projection, active.view);
+  };
   try {
     for (const projection of projections)
-      for (let isLate = false; !isLate;) {
-        const next = changed.next().then(() => false);
-        const active = await reads.active(projection.name);
-        if (active && isBuildOf(projection, active.view)) break;
-        isLate = await Promise.race([next, late]);
-        if (isLate) return;
+      while (!(await isReadable(projection))) {
+        const leftMs = endsMs - clock.now().getTime();
+        if (leftMs <= 0) return;
+        await resting.sleep(leftMs);
       }
   } finally {
     stop();
-    over.abort();
   }
 };
 
@@ -89,21 +89,21 @@ export const viewReader = <D>(
     find: async (query) => reads.find<D>(await active(), query),
     async waitFor(id, enough, waitMs, signal) {
       if (waitMs <= 0) return enoughNow(id, enough);
-      const late = new AbortController();
-      const until = clock.sleep(waitMs, signal ? AbortSignal.any([late.signal, signal]) : late.signal);
-      const changed = waker();
-      const stop = changes.ofRow(projection.name, id, () => changed.wake());
+      const endsMs = clock.now().getTime() + waitMs;
+      // A change while it reads cuts the next rest: a commit between the two is not missed.
+      const resting = rest(clock);
+      signal?.addEventListener('abort', resting.poke);
+      const stop = changes.ofRow(projection.name, id, resting.poke);
       try {
-        // Listened first, then read: a commit between the two is not missed.
-        for (let over = false; ;) {
-          const next = changed.next();
+        for (;;) {
           const now = await enoughNow(id, enough);
-          if (now !== undefined || over) return now;
-          over = await Promise.race([next.then(() => false), until.then(() => true)]);
+          const leftMs = endsMs - clock.now().getTime();
+          if (now !== undefined || leftMs <= 0 || signal?.aborted) return now;
+          await resting.sleep(leftMs);
         }
       } finally {
         stop();
-        late.abort();
+        signal?.removeEventListener('abort', resting.poke);
       }
     },
   };
