@@ -10,14 +10,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataFolderError, openDataFolder, parseKey } from '../../adapters/data-folder.ts';
-import { newFolder } from './sqlite-folder.ts';
+import { folderSuite } from './sqlite-folder.ts';
 
-const test = suite<{ folder: string; remove(): void }>('data folder');
-test.before.each((context) => void Object.assign(context, newFolder()));
-test.after.each(({ remove }) => remove());
+const test = folderSuite('data folder');
 
 const refused = (path: string, ...words: readonly string[]): void => {
   let error: unknown;

@@ -3,5 +3,5 @@ import { eventStoreContract } from '../contracts/event-store.ts';
 
 eventStoreContract('memory', async () => {
   const store = memoryEventStore();
-  return { store, close: () => store.close() };
+  return { port: store, close: () => store.close() };
 });

@@ -3,5 +3,5 @@ import { ledgerContract } from '../contracts/ledger.ts';
 
 ledgerContract('memory', async () => {
   const ledger = memoryLedger();
-  return { ledger, close: ledger.close };
+  return { port: ledger, close: ledger.close };
 });

@@ -3,5 +3,5 @@ import { vaultContract } from '../contracts/vault.ts';
 
 vaultContract('memory', async () => {
   const vault = memoryVault();
-  return { vault, close: () => vault.close() };
+  return { port: vault, close: () => vault.close() };
 });

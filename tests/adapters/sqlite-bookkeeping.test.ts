@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSqliteBookkeeping } from '../../adapters/sqlite/bookkeeping.ts';
 import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
@@ -11,7 +10,7 @@ import { leasesContract } from '../contracts/leases.ts';
 import type { Make } from '../contracts/making.ts';
 import { scheduleContract } from '../contracts/schedule.ts';
 import { snapshotsContract } from '../contracts/snapshots.ts';
-import { newFolder } from './sqlite-folder.ts';
+import { newFolder, folderSuite } from './sqlite-folder.ts';
 
 type Books = ReturnType<typeof openSqliteBookkeeping>;
 const openAt = (folder: string, store = 's1'): Books =>
@@ -61,9 +60,7 @@ keyStoreContract('sqlite', async () => {
   return { port: store, close: () => store.close().finally(remove) };
 });
 
-const test = suite<{ folder: string; remove(): void }>('bookkeeping: sqlite alone');
-test.before.each((context) => void Object.assign(context, newFolder()));
-test.after.each(({ remove }) => remove());
+const test = folderSuite('bookkeeping: sqlite alone');
 
 test('what was asked for before close is there after reopening', async ({ folder }) => {
   const first = openAt(folder);

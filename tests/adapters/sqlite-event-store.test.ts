@@ -1,6 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
@@ -8,19 +7,17 @@ import type { Position } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import { collect, eventStoreContract, everything, newEvent, newEvents } from '../contracts/event-store.ts';
 import { fakeClock, until } from '../fake-clock.ts';
-import { child, inFolder, newFolder } from './sqlite-folder.ts';
+import { child, inFolder, folderSuite } from './sqlite-folder.ts';
 
 const openAt = (folder: string): EventStore =>
   openSqliteEventStore({ path: join(folder, 'events.db'), clock: systemClock, newId: systemRandomness.uuid });
 
 eventStoreContract('sqlite', async () => {
   const { adapter, close } = await inFolder(openAt);
-  return { store: adapter, close };
+  return { port: adapter, close };
 });
 
-const test = suite<{ folder: string; remove(): void }>('event store: sqlite alone');
-test.before.each((context) => void Object.assign(context, newFolder()));
-test.after.each(({ remove }) => remove());
+const test = folderSuite('event store: sqlite alone');
 
 test('positions are gapless decimal text from 1, over reopening', async ({ folder }) => {
   for (let i = 0; i < 3; i++) {

@@ -4,11 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
 
 /** A new folder, and the way to remove it. */
 export const newFolder = (): { folder: string; remove(): void } => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+};
+
+/** A suite whose every test has a new folder, gone after it. */
+export const folderSuite = (name: string) => {
+  const test = suite<{ folder: string; remove(): void }>(name);
+  test.before.each((context) => void Object.assign(context, newFolder()));
+  test.after.each(({ remove }) => remove());
+  return test;
 };
 
 /** An adapter under contract on a folder of its own, gone when it closes. */

@@ -1,4 +1,3 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { join } from 'node:path';
 import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
@@ -6,7 +5,7 @@ import { openVault } from '../../adapters/vault-crypto.ts';
 import type { Sealed } from '../../domain/kernel.ts';
 import { ERASED, VaultUnavailable, type Vault } from '../../ports/vault.ts';
 import { vaultContract } from '../contracts/vault.ts';
-import { child, newFolder } from './sqlite-folder.ts';
+import { child, newFolder, folderSuite } from './sqlite-folder.ts';
 
 const masterKey = Buffer.alloc(32, 7);
 const openAt = (folder: string, key = masterKey): Promise<Vault> =>
@@ -14,12 +13,10 @@ const openAt = (folder: string, key = masterKey): Promise<Vault> =>
 vaultContract('sqlite', async () => {
   const { folder, remove } = newFolder();
   const vault = await openAt(folder);
-  return { vault, close: () => vault.close().finally(remove) };
+  return { port: vault, close: () => vault.close().finally(remove) };
 });
 
-const test = suite<{ folder: string; remove(): void }>('vault: sqlite alone');
-test.before.each((context) => void Object.assign(context, newFolder()));
-test.after.each(({ remove }) => remove());
+const test = folderSuite('vault: sqlite alone');
 
 test('keys outlive the process, under the same master key alone', async ({ folder }) => {
   const first = await openAt(folder);

@@ -7,5 +7,5 @@ ledgerContract('sqlite', async () => {
   const { adapter, close } = await inFolder((folder) =>
     openSqliteLedger({ path: join(folder, 'simulated.db') }),
   );
-  return { ledger: adapter, close };
+  return { port: adapter, close };
 });

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openConnection } from '../../adapters/sqlite/driver.ts';
 import { openSqliteReadStore } from '../../adapters/sqlite/read-store.ts';
@@ -8,7 +7,7 @@ import { OtherStore } from '../../ports/event-store.ts';
 import type { ReadStore } from '../../ports/read-store.ts';
 import { at, commit, readStoreContract, row, SHAPE, VIEW } from '../contracts/read-store.ts';
 import { until } from '../fake-clock.ts';
-import { child, newFolder } from './sqlite-folder.ts';
+import { child, newFolder, folderSuite } from './sqlite-folder.ts';
 import { KILL_ROWS, RACE_COMMITS } from './sqlite-child.ts';
 
 const openAt = (folder: string, store = 's1'): ReadStore =>
@@ -20,9 +19,7 @@ readStoreContract('sqlite', async () => {
   return { port: store, close: () => store.close().finally(remove) };
 });
 
-const test = suite<{ folder: string; remove(): void }>('read store: sqlite alone');
-test.before.each((context) => void Object.assign(context, newFolder()));
-test.after.each(({ remove }) => remove());
+const test = folderSuite('read store: sqlite alone');
 
 test('a reopened store has rows, columns, checkpoint and what is active', async ({ folder }) => {
   const first = openAt(folder);

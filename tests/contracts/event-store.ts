@@ -1,4 +1,3 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 import {
@@ -10,9 +9,7 @@ import {
   type EventStore,
 } from '../../ports/event-store.ts';
 import { until } from '../fake-clock.ts';
-
-/** `close` also clears away what `make` made. */
-export type Made = Readonly<{ store: EventStore; close(): Promise<void> }>;
+import { contract, type Make } from './making.ts';
 
 export const newEvent = (id: string, type = 'OrderPlaced', data: unknown = { id }): NewEvent => ({
   type,
@@ -56,15 +53,10 @@ export const everything = async (
 const ids = (events: readonly EventEnvelope[]): string[] => events.map(({ id }) => id);
 
 /** What every event store must do. */
-export const eventStoreContract = (name: string, make: () => Promise<Made>): void => {
-  const test = suite<{ made: Made; store: EventStore }>(`event store: ${name}`);
-  test.before.each(async (context) => {
-    context.made = await make();
-    context.store = context.made.store;
-  });
-  test.after.each(({ made }) => made.close());
+export const eventStoreContract = (name: string, make: Make<EventStore>): void => {
+  const { test, run } = contract(`event store: ${name}`, make);
 
-  test('appends in order and reads back what was stored', async ({ store }) => {
+  test('appends in order and reads back what was stored', async (store) => {
     const given = [
       newEvent('a', 'OrderPlaced', { n: 1, missing: undefined, text: 'ä🛒"\\', nested: [null, { x: 1.5 }] }),
       newEvent('b'),
@@ -89,14 +81,14 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.equal(events[2]!.position, more.ok && more.position);
   });
 
-  test('a missing stream yields nothing, an empty store has no tail', async ({ store }) => {
+  test('a missing stream yields nothing, an empty store has no tail', async (store) => {
     assert.equal(await collect(store.readStream('order-none')), []);
     assert.equal(await collect(store.readStream('order-none', { direction: 'backward' })), []);
     assert.is(await store.tail(), undefined);
     assert.equal(await store.readAll(undefined), { events: [], scanned: undefined, atTail: true });
   });
 
-  test('an unexpected revision is a conflict with the actual one, and stores nothing', async ({ store }) => {
+  test('an unexpected revision is a conflict with the actual one, and stores nothing', async (store) => {
     assert.equal(await store.append('order-1', 0, newEvents('x')), { ok: false, actual: 'none' });
     await store.append('order-1', 'none', newEvents('a', 'b'));
     assert.equal(await store.append('order-1', 'none', newEvents('x')), { ok: false, actual: 1 });
@@ -105,9 +97,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.equal(ids((await everything(store)).events), ['a', 'b']);
   });
 
-  test('the same ids at the same place give the same answer, anything else is a conflict', async ({
-    store,
-  }) => {
+  test('the same ids at the same place give the same answer, anything else is a conflict', async (store) => {
     const first = await store.append('order-1', 'none', newEvents('a', 'b'));
     await store.append('order-1', 1, newEvents('c'));
     assert.equal(await store.append('order-1', 'none', newEvents('a', 'b')), first);
@@ -126,9 +116,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.is((await everything(store)).events.length, 3);
   });
 
-  test('of concurrent appends to a stream one wins; streams do not disturb one another', async ({
-    store,
-  }) => {
+  test('of concurrent appends to a stream one wins; streams do not disturb one another', async (store) => {
     const answers = await Promise.all(
       Array.from({ length: 60 }, (_, i) => store.append(`order-${i % 20}`, 'none', newEvents(`e${i}`))),
     );
@@ -149,9 +137,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     );
   });
 
-  test('appends to one stream that are asked for together are carried out in that order', async ({
-    store,
-  }) => {
+  test('appends to one stream that are asked for together are carried out in that order', async (store) => {
     const answers = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
         store.append('order-1', i === 0 ? 'none' : i - 1, newEvents(`e${i}`)),
@@ -164,7 +150,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     );
   });
 
-  test('reads ranges of a stream, both ways', async ({ store }) => {
+  test('reads ranges of a stream, both ways', async (store) => {
     await store.append('order-1', 'none', newEvents('a', 'b', 'c', 'd'));
     await store.append('order-10', 'none', newEvents('other'));
     const read = async (range: Parameters<EventStore['readStream']>[1]) =>
@@ -178,7 +164,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.is(await read({ direction: 'backward', from: 99, limit: 1 }), 'd');
   });
 
-  test('who reads a long stream gives way', async ({ store }) => {
+  test('who reads a long stream gives way', async (store) => {
     for (let from = 0; from < 4 * PAGE_EVENTS; from += PAGE_EVENTS)
       await store.append(
         'stock-1',
@@ -199,9 +185,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.is(read, 4 * PAGE_EVENTS);
   });
 
-  test('pages the whole store in the order of commit, also past what a filter leaves out', async ({
-    store,
-  }) => {
+  test('pages the whole store in the order of commit, also past what a filter leaves out', async (store) => {
     for (let i = 0; i < 6; i++) {
       await store.append(`order-${i}`, 'none', [
         newEvent(`o${i}`, 'OrderPlaced'),
@@ -226,7 +210,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.equal((await store.readAll(undefined, { types: [] })).events, [], 'an empty list passes nothing');
   });
 
-  test('a page is bounded whatever was asked for', async ({ store }) => {
+  test('a page is bounded whatever was asked for', async (store) => {
     for (let i = 0; i < 12; i++)
       await store.append(
         `order-${i}`,
@@ -238,7 +222,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.ok(pages.length > 1, 'more than one page');
   });
 
-  test('a subscription brings what is there, then what comes, and ends', async ({ store }) => {
+  test('a subscription brings what is there, then what comes, and ends', async (store) => {
     await store.append('order-1', 'none', newEvents('a', 'b', 'c'));
     const stop = new AbortController();
     const seen: string[] = [];
@@ -259,7 +243,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     await reading;
   });
 
-  test('a subscription at the tail says so once and starts behind its position', async ({ store }) => {
+  test('a subscription at the tail says so once and starts behind its position', async (store) => {
     await store.append('order-1', 'none', newEvents('a', 'b'));
     const [first] = await collect(store.readStream('order-1'));
     const stop = new AbortController();
@@ -269,7 +253,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     }
   });
 
-  test('an append holds 1 MiB at most, or is refused whole', async ({ store }) => {
+  test('an append holds 1 MiB at most, or is refused whole', async (store) => {
     const text = (bytes: number): string => 'ä'.repeat(bytes / 2);
     const large = [newEvent('a', 'T', text(APPEND_BYTES / 2)), newEvent('b', 'T', text(APPEND_BYTES / 2))];
     const error = await store.append('order-1', 'none', large).catch((thrown: unknown) => thrown);
@@ -279,7 +263,7 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     assert.ok(fits.ok);
   });
 
-  test('wrong use throws, a closed store is unavailable', async ({ store }) => {
+  test('wrong use throws, a closed store is unavailable', async (store) => {
     const throws = async (what: Promise<unknown>, kind: new (...args: never[]) => Error): Promise<void> => {
       const error = await what.then(
         () => undefined,
@@ -298,5 +282,5 @@ export const eventStoreContract = (name: string, make: () => Promise<Made>): voi
     await throws(collect(store.readStream('order-1')), StoreUnavailable);
   });
 
-  test.run();
+  run();
 };

@@ -1,22 +1,10 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { valuesOf, type Ledger, type LedgerKey } from '../../adapters/simulated/ledger.ts';
+import { contract, type Make } from './making.ts';
 
 /** What every ledger of a simulated provider must do. */
-export const ledgerContract = (
-  name: string,
-  make: () => Promise<Readonly<{ ledger: Ledger; close(): Promise<void> }>>,
-): void => {
-  const suiteOf = suite(`ledger: ${name}`);
-  const test = (what: string, act: (ledger: Ledger) => Promise<void>): void =>
-    suiteOf(what, async () => {
-      const { ledger, close } = await make();
-      try {
-        await act(ledger);
-      } finally {
-        await close();
-      }
-    });
+export const ledgerContract = (name: string, make: Make<Ledger>): void => {
+  const { test, run } = contract(`ledger: ${name}`, make);
 
   test('keeps what a transaction put, replaced and removed, each table for itself', async (ledger) => {
     const [calls, others] = [ledger.table<{ n: number }>('calls'), ledger.table<string>('others')];
@@ -73,5 +61,5 @@ export const ledgerContract = (
     await Promise.all(Array.from({ length: 100 }, count));
     assert.is(table.get('n'), 100);
   });
-  suiteOf.run();
+  run();
 };

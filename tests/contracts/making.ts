@@ -1,8 +1,8 @@
+import { suite } from 'uvu';
+
 /** What a contract suite is run on. `close` also clears away what was made. */
 export type Made<P> = Readonly<{ port: P; close(): Promise<void> }>;
 export type Make<P> = () => Promise<Made<P>>;
-
-import { suite } from 'uvu';
 
 /** Registers the cases of one port, each on a part of its own. Call the answer's `run` when all are told. */
 export const contract = <P>(name: string, make: Make<P>) => {

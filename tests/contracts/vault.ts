@@ -1,19 +1,12 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERASED, type Vault } from '../../ports/vault.ts';
-
-export type Made = Readonly<{ vault: Vault; close(): Promise<void> }>;
+import { contract, type Make } from './making.ts';
 
 /** What every vault must do. */
-export const vaultContract = (name: string, make: () => Promise<Made>): void => {
-  const test = suite<{ made: Made; vault: Vault }>(`vault: ${name}`);
-  test.before.each(async (context) => {
-    context.made = await make();
-    context.vault = context.made.vault;
-  });
-  test.after.each(({ made }) => made.close());
+export const vaultContract = (name: string, make: Make<Vault>): void => {
+  const { test, run } = contract(`vault: ${name}`, make);
 
-  test('opens what it sealed, and shows nothing of it', async ({ vault }) => {
+  test('opens what it sealed, and shows nothing of it', async (vault) => {
     const value = { name: 'Zoë Ünal', phones: ['1', null], nested: { n: 1.5 } };
     const sealed = await vault.seal('customer-1', value);
     assert.is(sealed.subject, 'customer-1');
@@ -24,7 +17,7 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
       assert.equal(await vault.open(await vault.seal('customer-1', plain)), plain);
   });
 
-  test('one key a subject, also when many seal at once', async ({ vault }) => {
+  test('one key a subject, also when many seal at once', async (vault) => {
     const sealed = await Promise.all(Array.from({ length: 20 }, (_, n) => vault.seal('customer-1', { n })));
     assert.is(new Set(sealed.map(({ key }) => key)).size, 1);
     assert.is.not((await vault.seal('customer-2', 1)).key, sealed[0]!.key);
@@ -34,9 +27,7 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     );
   });
 
-  test('after erasure everything of the subject reads as erased, also beside a key made anew', async ({
-    vault,
-  }) => {
+  test('after erasure everything of the subject reads as erased, also beside a key made anew', async (vault) => {
     const before = await vault.seal('customer-1', 'secret');
     const other = await vault.seal('customer-2', 'kept');
     await vault.erase('customer-1');
@@ -48,7 +39,7 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     await vault.erase('customer-never');
   });
 
-  test('a fingerprint is equal for equal values of one subject, until the key is gone', async ({ vault }) => {
+  test('a fingerprint is equal for equal values of one subject, until the key is gone', async (vault) => {
     const print = await vault.fingerprint('customer-1', { a: 1, b: [2] });
     assert.match(print, /^[0-9a-f]{64}$/);
     assert.is(await vault.fingerprint('customer-1', { b: [2], a: 1 }), print);
@@ -58,7 +49,7 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     assert.is.not(await vault.fingerprint('customer-1', { a: 1, b: [2] }), print);
   });
 
-  test('what was changed does not open', async ({ vault }) => {
+  test('what was changed does not open', async (vault) => {
     const sealed = await vault.seal('customer-1', 'secret');
     const bytes = Buffer.from(sealed.box, 'base64url');
     bytes[bytes.length - 20]! ^= 1;
@@ -70,5 +61,5 @@ export const vaultContract = (name: string, make: () => Promise<Made>): void => 
     assert.is(await vault.open({ ...sealed, subject: 'customer-2' }), ERASED, 'under the name of another');
   });
 
-  test.run();
+  run();
 };

@@ -203,7 +203,7 @@ tidy('every test file runs each of its suites', () => {
   const lazy = files.filter(
     ({ path, text }) =>
       path.endsWith('.test.ts') &&
-      (text.match(/^\s*const \w+ = suite[(<]/gm) ?? []).length >
+      (text.match(/^\s*const \w+ = (?:folderS|s)uite[(<]/gm) ?? []).length >
         (text.match(/^\s*\w+\.run\(\);/gm) ?? []).length,
   );
   assert.equal(
