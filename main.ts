@@ -2,12 +2,13 @@
 import { DataFolderError } from './adapters/data-folder.ts';
 import { jsonLog, systemClock, systemRandomness } from './adapters/system.ts';
 import { EnvironmentError, readEnvironment } from './compose/environment.ts';
-import { startServer } from './compose/server.ts';
+import { Misfit, startServer } from './compose/server.ts';
 
 const fail = (error: unknown): never => {
   const expected =
     error instanceof EnvironmentError ||
     error instanceof DataFolderError ||
+    error instanceof Misfit ||
     (error instanceof Error && /^port \d+/.test(error.message));
   console.error(
     `orderfold cannot start: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
 
@@ -7,8 +7,10 @@ import { probeWrite, readIfThere, readOrMake, writeWhole } from './files.ts';
  * The layout that this version writes; it counts up with every change. 1 was kept in LMDB, whose binding could lose
  * what was acknowledged.
  */
-const FORMAT = 2;
+export const FORMAT = 2;
 const SECRET_BYTES = 32;
+/** In place of the format, until everything is there. */
+const RESTORING = 'restoring';
 
 /** The folder cannot be used as it is; the message says why and what to do. Nothing in it was changed. */
 export class DataFolderError extends Error {
@@ -69,6 +71,10 @@ const checkFormat = (path: string): boolean => {
   } catch {
     format = undefined;
   }
+  if (format === RESTORING)
+    throw new DataFolderError(
+      `the data folder ${path} was being restored, and that did not come to its end: run npm run restore again`,
+    );
   if (!Number.isInteger(format))
     throw new DataFolderError(
       `the data folder ${path} has a format.json that cannot be read: restore it from a backup, or set DATA_DIR to another folder`,
@@ -84,6 +90,41 @@ const checkFormat = (path: string): boolean => {
   return true;
 };
 
+const writeFormat = (path: string, format: number | string): void =>
+  writeWhole(join(path, 'format.json'), `${JSON.stringify({ format })}\n`);
+
+/** The absolute path of a data folder that is there. Throws DataFolderError. */
+export const existingDataFolder = (path: string): string => {
+  const folder = resolve(path);
+  try {
+    if (checkFormat(folder)) return folder;
+  } catch (error) {
+    throw explained(folder, error);
+  }
+  throw new DataFolderError(`there is no data folder at ${folder}: set DATA_DIR to one`);
+};
+
+/**
+ * Takes a folder that is missing, empty or marked so already, for a restore; until `markRestored` nobody can open it.
+ * Answers its absolute path. Throws DataFolderError.
+ */
+export const markRestoring = (path: string): string => {
+  const folder = resolve(path);
+  try {
+    mkdirSync(folder, { recursive: true });
+    const format = readIfThere(join(folder, 'format.json'));
+    if (readdirSync(folder).length > 0 && !format?.includes(RESTORING))
+      throw new DataFolderError(
+        `${folder} is not empty: a backup is restored into a new folder; set DATA_DIR to one, or move that one away`,
+      );
+    writeFormat(folder, RESTORING);
+    return folder;
+  } catch (error) {
+    throw explained(folder, error);
+  }
+};
+export const markRestored = (folder: string): void => writeFormat(folder, FORMAT);
+
 /**
  * Checks `path` (made if missing) and says in one DataFolderError what is wrong with it. Several processes may share it:
  * servers, roles of one server, scripts.
@@ -95,7 +136,7 @@ export const openDataFolder = (path: string): DataFolder => {
     mkdirSync(folder, { recursive: true });
     const known = checkFormat(folder);
     probeWrite(folder);
-    if (!known) writeWhole(join(folder, 'format.json'), `${JSON.stringify({ format: FORMAT })}\n`);
+    if (!known) writeFormat(folder, FORMAT);
   } catch (error) {
     throw explained(folder, error);
   }

@@ -14,6 +14,16 @@ import { dirname } from 'node:path';
 
 const PRIVATE = 0o600;
 
+/** Brings what was written to `path` to the disk, and its name. */
+export const syncFile = (path: string): void => {
+  const handle = openSync(path, 'r+');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  syncFolder(dirname(path));
+};
 const syncFolder = (folder: string): void => {
   if (process.platform === 'win32') return; // folders cannot be opened there
   const handle = openSync(folder, 'r');

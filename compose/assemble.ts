@@ -22,6 +22,7 @@ import { readableSoon, viewReader, type ViewReader } from '../runtime/view/read.
 import type { BuildDeps } from '../runtime/view/rebuild.ts';
 import { createCheckout } from '../shop/checkout.ts';
 import type { ConsumerDeps } from '../shop/consumer-deps.ts';
+import { misfits } from '../shop/fit.ts';
 import { handedTo } from '../shop/handed.ts';
 import { createLive } from '../shop/live.ts';
 import { auditTrail, recordOperation, type RecordOperation } from '../shop/operations-log.ts';
@@ -53,6 +54,8 @@ export type Shop = Readonly<{
   consumers: ReadonlyMap<string, RunningConsumer>;
   views: readonly RunningProjection[];
   read<D>(projection: Pick<Projection<D>, 'name' | 'version' | 'setting'>): ViewReader<D>;
+  /** A sentence for each consumer and view whose place is not one in this event store. */
+  misfits(): Promise<readonly string[]>;
   /** What the consumer called `name` is handed. */
   handedTo(name: string): ConsumerDeps;
   /** `change`: deps of the routes to replace. */
@@ -202,6 +205,14 @@ export const assemble = (
     consumers: running,
     views,
     read,
+    misfits: () =>
+      misfits({
+        store,
+        feed,
+        reads,
+        consumers: consumers.map(({ name }) => name),
+        views: projections.map(({ name }) => name),
+      }),
     handedTo: handed,
     openApi,
     followViews() {

@@ -16,6 +16,11 @@ export type RunningServer = Readonly<{
   close(): Promise<void>;
 }>;
 
+/** What is there does not fit together; the message says what and what to do. Nothing was changed. */
+export class Misfit extends Error {
+  override readonly name = 'Misfit';
+}
+
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
@@ -92,6 +97,8 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
   };
   try {
     const shop = assemble(parts, environment);
+    const [misfit] = await shop.misfits();
+    if (misfit !== undefined) throw new Misfit(misfit);
     const seeded =
       environment.SEED === 'demo' && (await store.tail()) === undefined
         ? await seedDemo(shop.executor, environment.CURRENCY)

@@ -29,7 +29,7 @@ const lastLine = (out: string) =>
 const test = suite('command lines');
 
 test('--help', async () => {
-  for (const script of ['import', 'check', 'shop']) {
+  for (const script of ['import', 'check', 'shop', 'backup', 'restore']) {
     const { status, out } = await run(script, ['--help']);
     assert.is(status, 0, script);
     assert.match(out, new RegExp(`npm run ${script}`));
@@ -51,6 +51,9 @@ test('wrong use is one sentence and status 2', async () => {
     ['import', [here.folder], /folder/],
     ['import', [here.file('bad.csv', 'a,b\n1,2\n')], /none of the columns/],
     ['check', ['surplus'], /surplus/],
+    ['backup', [], /one folder/],
+    ['restore', [], /one backup/],
+    ['restore', [here.folder], /holds no backup/],
     ['check', ['--colour'], /--colour/],
     ['shop', [file], /--url/],
     ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '0'], /--speed/],

@@ -1,0 +1,46 @@
+/** `npm run backup`: copies the data folder, also beside a running server. */
+import { systemClock } from '../adapters/system.ts';
+import { backUp } from '../adapters/backup.ts';
+import { readEnvironment } from '../compose/environment.ts';
+import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
+
+const HELP = `npm run backup -- FOLDER [--keys FOLDER] [--json]
+
+Copies the data folder (DATA_DIR) into FOLDER, which is made, or empty, also beside a running server. Everything that
+was acknowledged before is in it, and its parts fit together. npm run restore brings it back.
+
+  --keys FOLDER   puts the keys (keys.db, keys/) there instead: who has events and keys can read every customer's
+                  data, and keys that are kept outlive an erasure; keep them apart and only as long as you must
+  --json          the last line is one JSON object: { store, madeAt, events, files, bytes }
+
+A key that is given by MASTER_KEY or MASTER_KEY_FILE is not in the folder: keep it yourself.
+
+Exit status: 0 done, 2 for wrong use or a folder that will not do, 1 when the disk refused.`;
+
+const main = async (): Promise<number> => {
+  const { values, positionals } = readArguments({
+    allowPositionals: true,
+    options: { keys: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  } as const);
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
+  const [to, ...more] = positionals;
+  if (to === undefined || more.length > 0) throw new WrongUse('backup takes one folder to copy to.');
+  const { DATA_DIR: from } = readEnvironment(process.env);
+  const { files, ...made } = await backUp({
+    from,
+    to,
+    ...(values.keys === undefined ? {} : { keysTo: values.keys }),
+    now: systemClock.now().toISOString(),
+  });
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  print(
+    `${made.events.toLocaleString('en')} events of ${made.madeAt} and what goes with them: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${to}${values.keys === undefined ? '' : `, the keys in ${values.keys}`}`,
+  );
+  if (values.json) print(JSON.stringify({ ...made, files: files.length, bytes }));
+  return 0;
+};
+
+await runCommand('backup', main, ['EnvironmentError', 'DataFolderError', 'BackupError']);

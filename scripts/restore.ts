@@ -1,0 +1,44 @@
+/** `npm run restore`: brings a backup back as a new data folder. */
+import { restore } from '../adapters/backup.ts';
+import { readEnvironment } from '../compose/environment.ts';
+import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
+
+const HELP = `npm run restore -- FOLDER [--keys FOLDER] [--json]
+
+Brings back what npm run backup copied to FOLDER, as the data folder that DATA_DIR names, which must be missing or empty.
+Every file is compared with what was backed up. Then: npm run check, and npm start.
+
+  --keys FOLDER   where the keys are, if they were backed up apart; of a later backup of the same shop they may be, and
+                  should, so that whoever was erased since then stays erased
+  --json          the last line is one JSON object: { store, madeAt, events, files }
+
+What happened after the backup is gone here, but not outside: payments, parcels and mails of that time stay known to the
+provider, the warehouse and the customer.
+
+Exit status: 0 done, 2 for wrong use or a backup that will not do, 1 when the disk refused.`;
+
+const main = async (): Promise<number> => {
+  const { values, positionals } = readArguments({
+    allowPositionals: true,
+    options: { keys: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  } as const);
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
+  const [from, ...more] = positionals;
+  if (from === undefined || more.length > 0) throw new WrongUse('restore takes the folder of one backup.');
+  const { DATA_DIR: to } = readEnvironment(process.env);
+  const { files, ...restored } = await restore({
+    from,
+    to,
+    ...(values.keys === undefined ? {} : { keysFrom: values.keys }),
+  });
+  print(
+    `${restored.events.toLocaleString('en')} events of ${restored.madeAt} are in ${to}: ${files.length} files, each as it was backed up. Next: npm run check`,
+  );
+  if (values.json) print(JSON.stringify({ ...restored, files: files.length }));
+  return 0;
+};
+
+await runCommand('restore', main, ['EnvironmentError', 'DataFolderError', 'BackupError']);
