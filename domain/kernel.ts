@@ -93,15 +93,22 @@ export type EventSchema = Readonly<{
   upcasters?: Readonly<Record<number, (data: never) => unknown>>;
 }>;
 
+/** How the events of a category are stored, by type. */
+export type EventSchemas = Readonly<Record<string, EventSchema>>;
+/** An event that has had one shape so far. */
+export const v1 = <D extends z.ZodType>(data: D) => ({ version: 1, data }) as const;
+/** Current data of each type. */
+export type DataOf<S extends EventSchemas> = { readonly [T in keyof S]: Readonly<z.infer<S[T]['data']>> };
+export type EventsOf<S extends EventSchemas> = {
+  [T in keyof S & string]: Readonly<{ type: T; data: DataOf<S>[T] }>;
+}[keyof S & string];
+
 /**
  * Brings an event of an older version to the current one; fold and projections read through it, stores do
  * not. Throws for a type that the schemas do not know and for a version newer than this code: both are bugs
  * of deployment.
  */
-export const upcast = <E extends Message>(
-  schemas: Readonly<Record<string, EventSchema>>,
-  event: EventEnvelope,
-): EventEnvelope<E> => {
+export const upcast = <E extends Message>(schemas: EventSchemas, event: EventEnvelope): EventEnvelope<E> => {
   const schema = schemas[event.type];
   if (!schema)
     throw new Error(

@@ -6,10 +6,12 @@ import { z } from 'zod';
 import {
   accept,
   upcast,
+  v1,
   type Aggregate,
   type Decider,
   type EventEnvelope,
-  type EventSchema,
+  type EventSchemas,
+  type EventsOf,
 } from '../kernel.ts';
 import { ledTo, NOTHING_REMEMBERED, remember, remembers, sizeOf, type Remembered } from '../remembered.ts';
 
@@ -27,31 +29,28 @@ const parked = z.strictObject({
 
 const Why = z.string().min(1).max(500);
 
-const data = {
-  EventParked: parked,
-  ParkedEventRetried: parked,
-  ParkedEventDiscarded: parked,
+export const OPERATIONS_EVENTS = {
+  EventParked: v1(parked),
+  ParkedEventRetried: v1(parked),
+  ParkedEventDiscarded: v1(parked),
   /** A consumer goes on behind `to`; '' is the beginning of history. */
-  ConsumerSetBack: z.strictObject({ consumer: Text, to: z.string(), why: Why }),
+  ConsumerSetBack: v1(z.strictObject({ consumer: Text, to: z.string(), why: Why })),
   /** `events` behind `after` that pass `filter` were handed to the consumer again. */
-  EventsReplayed: z.strictObject({
-    consumer: Text,
-    after: z.string(),
-    events: z.int().min(0),
-    filter: z.record(z.string(), z.string()),
-    why: Why,
-  }),
-  ViewRebuildStarted: z.strictObject({ view: Text, why: Why }),
+  EventsReplayed: v1(
+    z.strictObject({
+      consumer: Text,
+      after: z.string(),
+      events: z.int().min(0),
+      filter: z.record(z.string(), z.string()),
+      why: Why,
+    }),
+  ),
+  ViewRebuildStarted: v1(z.strictObject({ view: Text, why: Why })),
   /** Readers see `view`; before they saw `previous`. */
-  ViewActivated: z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why }),
-  ViewRolledBack: z.strictObject({ view: Text, previous: z.string(), why: Why }),
-} as const;
-export type OperationsEvent = {
-  [T in keyof typeof data]: Readonly<{ type: T; data: Readonly<z.infer<(typeof data)[T]>> }>;
-}[keyof typeof data];
-export const OPERATIONS_EVENTS = Object.fromEntries(
-  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
-) as unknown as Readonly<Record<keyof typeof data, EventSchema>>;
+  ViewActivated: v1(z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why })),
+  ViewRolledBack: v1(z.strictObject({ view: Text, previous: z.string(), why: Why })),
+} as const satisfies EventSchemas;
+export type OperationsEvent = EventsOf<typeof OPERATIONS_EVENTS>;
 export const operationsEvent = (event: EventEnvelope): EventEnvelope<OperationsEvent> =>
   upcast<OperationsEvent>(OPERATIONS_EVENTS, event);
 /** `at`: ISO 8601. */

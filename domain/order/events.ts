@@ -3,7 +3,15 @@
  * an upcaster and a golden sample, as OrderPlaced shows.
  */
 import { z } from 'zod';
-import { Sealed, upcast, type EventEnvelope, type EventSchema } from '../kernel.ts';
+import {
+  Sealed,
+  upcast,
+  v1,
+  type DataOf,
+  type EventEnvelope,
+  type EventSchemas,
+  type EventsOf,
+} from '../kernel.ts';
 import { Currency } from '../money.ts';
 
 const Instant = z.iso.datetime();
@@ -73,106 +81,110 @@ const taxRateShown = ({ taxMinor, totalMinor }: Totals): number => {
   // A penny can be all tax by rounding; no configured rate is above 1.
   return netMinor <= 0 ? 1 : Math.min(1, Math.round((taxMinor / netMinor) * 1e4) / 1e4);
 };
-const ORDER_PLACED_VERSIONS: Omit<EventSchema, 'data'> = {
-  version: 2,
-  older: { 1: OrderPlacedV1 },
-  upcasters: {
-    1: (old: z.infer<typeof OrderPlacedV1>): z.infer<typeof OrderPlaced> => ({
-      ...old,
-      taxRate: taxRateShown(old.totals),
-    }),
-  },
-};
 
-const data = {
-  OrderPlaced,
+export const ORDER_EVENTS = {
+  OrderPlaced: {
+    version: 2,
+    data: OrderPlaced,
+    older: { 1: OrderPlacedV1 },
+    upcasters: {
+      1: (old: z.infer<typeof OrderPlacedV1>): z.infer<typeof OrderPlaced> => ({
+        ...old,
+        taxRate: taxRateShown(old.totals),
+      }),
+    },
+  },
   /** `from: 'backorder'`: stock that has arrived for units that were waiting. */
-  StockReserved: z.strictObject({ from: z.enum(['pending', 'backorder']), lines: LineQuantities }),
+  StockReserved: v1(z.strictObject({ from: z.enum(['pending', 'backorder']), lines: LineQuantities })),
   /** Units that were not there; what becomes of them follows from the order's shortage policy. */
-  StockShort: z.strictObject({ resolution: z.enum(['cancelled', 'backordered']), lines: LineQuantities }),
+  StockShort: v1(z.strictObject({ resolution: z.enum(['cancelled', 'backordered']), lines: LineQuantities })),
   /** What the stock has let go (0: it held nothing) and what it still holds for the line. */
-  StockReleased: z.strictObject({
-    lines: z.array(z.strictObject({ lineId: Id, quantity: Minor, holds: Minor })).min(1),
-  }),
-  PaymentActionRequired: z.strictObject({ attempt: Quantity, authorizationId: Id, url: z.string() }),
-  PaymentAuthorized: z.strictObject({
-    attempt: Quantity,
-    authorizationId: Id,
-    amountMinor: Minor,
-    expiresAt: Instant.exactOptional(),
-  }),
-  PaymentDeclined: z.strictObject({ attempt: Quantity, code: Id, sentence: z.string() }),
-  PaymentAuthorizationExpired: z.strictObject({ authorizationId: Id }),
+  StockReleased: v1(
+    z.strictObject({
+      lines: z.array(z.strictObject({ lineId: Id, quantity: Minor, holds: Minor })).min(1),
+    }),
+  ),
+  PaymentActionRequired: v1(z.strictObject({ attempt: Quantity, authorizationId: Id, url: z.string() })),
+  PaymentAuthorized: v1(
+    z.strictObject({
+      attempt: Quantity,
+      authorizationId: Id,
+      amountMinor: Minor,
+      expiresAt: Instant.exactOptional(),
+    }),
+  ),
+  PaymentDeclined: v1(z.strictObject({ attempt: Quantity, code: Id, sentence: z.string() })),
+  PaymentAuthorizationExpired: v1(z.strictObject({ authorizationId: Id })),
   /** The customer tries again, with another card or after an action: attempt n + 1. */
-  PaymentRetryRequested: z.strictObject({ attempt: Quantity, token: z.string().exactOptional() }),
-  OrderConfirmed: z.strictObject({}),
+  PaymentRetryRequested: v1(z.strictObject({ attempt: Quantity, token: z.string().exactOptional() })),
+  OrderConfirmed: v1(z.strictObject({})),
   /** `hold`: who holds it (operator, fraud); an order can be held by several at once. */
-  OrderHeld: z.strictObject({ hold: Id, reason: Reason }),
-  OrderReleased: z.strictObject({ hold: Id, reason: Reason }),
-  ShippingAddressChanged: z.strictObject({
-    shippingAddress: Sealed,
-    country: z
-      .string()
-      .regex(/^[A-Z]{2}$/)
-      .exactOptional(),
-  }),
-  LinesCancelled: z.strictObject({ lines: LineQuantities, reason: Reason }),
-  CancellationRequested: z.strictObject({ reason: Reason }),
-  OrderCancelled: z.strictObject({ reason: Reason }),
-  ShipmentRequested: z.strictObject({ shipmentId: Id, lines: LineQuantities }),
-  ShipmentFailed: z.strictObject({ shipmentId: Id, reason: Reason }),
+  OrderHeld: v1(z.strictObject({ hold: Id, reason: Reason })),
+  OrderReleased: v1(z.strictObject({ hold: Id, reason: Reason })),
+  ShippingAddressChanged: v1(
+    z.strictObject({
+      shippingAddress: Sealed,
+      country: z
+        .string()
+        .regex(/^[A-Z]{2}$/)
+        .exactOptional(),
+    }),
+  ),
+  LinesCancelled: v1(z.strictObject({ lines: LineQuantities, reason: Reason })),
+  CancellationRequested: v1(z.strictObject({ reason: Reason })),
+  OrderCancelled: v1(z.strictObject({ reason: Reason })),
+  ShipmentRequested: v1(z.strictObject({ shipmentId: Id, lines: LineQuantities })),
+  ShipmentFailed: v1(z.strictObject({ shipmentId: Id, reason: Reason })),
   /**
    * `amountMinor`: what this parcel is charged; shipping goes with the first, units that were cancelled are
    * free. `unheld`: units of the line that the stock no longer held for the order when they left (a late
    * dispatch).
    */
-  ShipmentDispatched: z.strictObject({
-    shipmentId: Id,
-    parcelId: Id,
-    lines: z
-      .array(LineQuantity.extend({ unheld: Quantity.exactOptional() }))
-      .min(1)
-      .readonly(),
-    amountMinor: Minor,
-    carrier: z.string().exactOptional(),
-    trackingNumber: z.string().exactOptional(),
-  }),
-  ShipmentDelivered: z.strictObject({ shipmentId: Id, parcelId: Id }),
-  PaymentCaptured: z.strictObject({ captureId: Id, authorizationId: Id, parcelId: Id, amountMinor: Minor }),
-  PaymentCaptureFailed: z.strictObject({ parcelId: Id, code: Id, sentence: z.string() }),
+  ShipmentDispatched: v1(
+    z.strictObject({
+      shipmentId: Id,
+      parcelId: Id,
+      lines: z
+        .array(LineQuantity.extend({ unheld: Quantity.exactOptional() }))
+        .min(1)
+        .readonly(),
+      amountMinor: Minor,
+      carrier: z.string().exactOptional(),
+      trackingNumber: z.string().exactOptional(),
+    }),
+  ),
+  ShipmentDelivered: v1(z.strictObject({ shipmentId: Id, parcelId: Id })),
+  PaymentCaptured: v1(
+    z.strictObject({ captureId: Id, authorizationId: Id, parcelId: Id, amountMinor: Minor }),
+  ),
+  PaymentCaptureFailed: v1(z.strictObject({ parcelId: Id, code: Id, sentence: z.string() })),
   /** `authorizationId` is missing when an attempt was given up before anything was authorized. */
-  PaymentVoided: z.strictObject({
-    authorizationId: Id.exactOptional(),
-    attempt: Quantity.exactOptional(),
-    amountMinor: Minor,
-  }),
-  ReturnRequested: z.strictObject({ returnId: Id, lines: LineQuantities, reason: Reason }),
-  ReturnReceived: z.strictObject({ returnId: Id, lines: LineQuantities, restock: z.boolean() }),
-  RefundRequested: z.strictObject({
-    refundId: Id,
-    captureId: Id,
-    amountMinor: Quantity,
-    reason: Reason,
-    returnId: Id.exactOptional(),
-  }),
-  PaymentRefunded: z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity }),
-  RefundFailed: z.strictObject({ refundId: Id, code: Id, sentence: z.string() }),
-  CustomerNotified: z.strictObject({ notificationId: Id, kind: Id, messageId: Id }),
-  OrderClosed: z.strictObject({ outcome: z.enum(['delivered', 'cancelled', 'returned']) }),
-} as const;
-
-export type OrderEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
-export type OrderEventType = keyof OrderEventData;
-export type OrderEvent = {
-  [T in OrderEventType]: Readonly<{ type: T; data: OrderEventData[T] }>;
-}[OrderEventType];
-
-export const ORDER_EVENTS: Readonly<Record<OrderEventType, EventSchema>> = {
-  ...(Object.fromEntries(
-    Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
-  ) as unknown as Record<OrderEventType, EventSchema>),
-  OrderPlaced: { ...ORDER_PLACED_VERSIONS, data: OrderPlaced },
-};
+  PaymentVoided: v1(
+    z.strictObject({
+      authorizationId: Id.exactOptional(),
+      attempt: Quantity.exactOptional(),
+      amountMinor: Minor,
+    }),
+  ),
+  ReturnRequested: v1(z.strictObject({ returnId: Id, lines: LineQuantities, reason: Reason })),
+  ReturnReceived: v1(z.strictObject({ returnId: Id, lines: LineQuantities, restock: z.boolean() })),
+  RefundRequested: v1(
+    z.strictObject({
+      refundId: Id,
+      captureId: Id,
+      amountMinor: Quantity,
+      reason: Reason,
+      returnId: Id.exactOptional(),
+    }),
+  ),
+  PaymentRefunded: v1(z.strictObject({ refundId: Id, captureId: Id, amountMinor: Quantity })),
+  RefundFailed: v1(z.strictObject({ refundId: Id, code: Id, sentence: z.string() })),
+  CustomerNotified: v1(z.strictObject({ notificationId: Id, kind: Id, messageId: Id })),
+  OrderClosed: v1(z.strictObject({ outcome: z.enum(['delivered', 'cancelled', 'returned']) })),
+} as const satisfies EventSchemas;
+export type OrderEventData = DataOf<typeof ORDER_EVENTS>;
+export type OrderEvent = EventsOf<typeof ORDER_EVENTS>;
+export type OrderEventType = OrderEvent['type'];
 
 /** An order's stored event in the current version. */
 export const orderEvent = (event: EventEnvelope): EventEnvelope<OrderEvent> =>

@@ -4,10 +4,13 @@ import {
   accept,
   refuse,
   upcast,
+  v1,
   type Aggregate,
+  type DataOf,
   type Decider,
   type EventEnvelope,
-  type EventSchema,
+  type EventSchemas,
+  type EventsOf,
   type Refusal,
 } from '../kernel.ts';
 import { Currency } from '../money.ts';
@@ -17,25 +20,21 @@ export const Sku = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores');
 
-const data = {
-  ProductListed: z.strictObject({
-    sku: Sku,
-    name: z.string().min(1).max(200),
-    priceMinor: z.int().min(1),
-    currency: Currency,
-  }),
-  ProductRenamed: z.strictObject({ name: z.string().min(1).max(200) }),
-  ProductPriced: z.strictObject({ priceMinor: z.int().min(1), currency: Currency }),
-  ProductDelisted: z.strictObject({}),
-} as const;
-
-export type ProductEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
-export type ProductEvent = {
-  [T in keyof ProductEventData]: Readonly<{ type: T; data: ProductEventData[T] }>;
-}[keyof ProductEventData];
-export const PRODUCT_EVENTS = Object.fromEntries(
-  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
-) as unknown as Readonly<Record<keyof ProductEventData, EventSchema>>;
+export const PRODUCT_EVENTS = {
+  ProductListed: v1(
+    z.strictObject({
+      sku: Sku,
+      name: z.string().min(1).max(200),
+      priceMinor: z.int().min(1),
+      currency: Currency,
+    }),
+  ),
+  ProductRenamed: v1(z.strictObject({ name: z.string().min(1).max(200) })),
+  ProductPriced: v1(z.strictObject({ priceMinor: z.int().min(1), currency: Currency })),
+  ProductDelisted: v1(z.strictObject({})),
+} as const satisfies EventSchemas;
+export type ProductEventData = DataOf<typeof PRODUCT_EVENTS>;
+export type ProductEvent = EventsOf<typeof PRODUCT_EVENTS>;
 export const productEvent = (event: EventEnvelope): EventEnvelope<ProductEvent> =>
   upcast<ProductEvent>(PRODUCT_EVENTS, event);
 export const productStream = (sku: string): string => `product-${sku}`;

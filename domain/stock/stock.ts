@@ -4,10 +4,13 @@ import {
   accept,
   refuse,
   upcast,
+  v1,
   type Aggregate,
+  type DataOf,
   type Decider,
   type EventEnvelope,
-  type EventSchema,
+  type EventSchemas,
+  type EventsOf,
   type Refusal,
   type Stamped,
 } from '../kernel.ts';
@@ -17,32 +20,30 @@ const Quantity = z.int().min(1);
 const Id = z.string().min(1).max(300);
 const Reason = z.string().min(1).max(500);
 
-const data = {
-  GoodsReceived: z.strictObject({ quantity: Quantity, reason: Reason.exactOptional() }),
-  StockAdjusted: z.strictObject({ delta: z.int(), reason: Reason }),
-  UnitsReserved: z.strictObject({ reservationId: Id, quantity: Quantity }),
-  UnitsBackordered: z.strictObject({ reservationId: Id, quantity: Quantity }),
+export const STOCK_EVENTS = {
+  GoodsReceived: v1(z.strictObject({ quantity: Quantity, reason: Reason.exactOptional() })),
+  StockAdjusted: v1(z.strictObject({ delta: z.int(), reason: Reason })),
+  UnitsReserved: v1(z.strictObject({ reservationId: Id, quantity: Quantity })),
+  UnitsBackordered: v1(z.strictObject({ reservationId: Id, quantity: Quantity })),
   /** Stock that became free went to the reservation that has waited longest. */
-  BackorderFilled: z.strictObject({ reservationId: Id, quantity: Quantity }),
-  UnitsReleased: z.strictObject({ reservationId: Id, reserved: z.int().min(0), backordered: z.int().min(0) }),
+  BackorderFilled: v1(z.strictObject({ reservationId: Id, quantity: Quantity })),
+  UnitsReleased: v1(
+    z.strictObject({ reservationId: Id, reserved: z.int().min(0), backordered: z.int().min(0) }),
+  ),
   /**
    * Of `quantity` units that left, those that were `reserved` and those that still waited as `backordered`.
    */
-  UnitsDispatched: z.strictObject({
-    reservationId: Id,
-    quantity: Quantity,
-    reserved: z.int().min(0),
-    backordered: z.int().min(0),
-  }),
-} as const;
-
-export type StockEventData = { readonly [T in keyof typeof data]: Readonly<z.infer<(typeof data)[T]>> };
-export type StockEvent = {
-  [T in keyof StockEventData]: Readonly<{ type: T; data: StockEventData[T] }>;
-}[keyof StockEventData];
-export const STOCK_EVENTS = Object.fromEntries(
-  Object.entries(data).map(([type, schema]) => [type, { version: 1, data: schema }]),
-) as unknown as Readonly<Record<keyof StockEventData, EventSchema>>;
+  UnitsDispatched: v1(
+    z.strictObject({
+      reservationId: Id,
+      quantity: Quantity,
+      reserved: z.int().min(0),
+      backordered: z.int().min(0),
+    }),
+  ),
+} as const satisfies EventSchemas;
+export type StockEventData = DataOf<typeof STOCK_EVENTS>;
+export type StockEvent = EventsOf<typeof STOCK_EVENTS>;
 export const stockEvent = (event: EventEnvelope): EventEnvelope<StockEvent> =>
   upcast<StockEvent>(STOCK_EVENTS, event);
 export const stockStream = (sku: string): string => `stock-${sku}`;

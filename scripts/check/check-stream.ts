@@ -8,7 +8,7 @@ import {
   upcast,
   type Aggregate,
   type EventEnvelope,
-  type EventSchema,
+  type EventSchemas,
   type Message,
   type Position,
 } from '../../domain/kernel.ts';
@@ -27,7 +27,7 @@ export type StreamReport = Readonly<{ events: number; violations: readonly Viola
 
 /** Folds a stream and says what is wrong: after an event, and at the stream's end. */
 type Fold = Readonly<{ after(event: EventEnvelope): readonly string[]; end(): readonly string[] }>;
-type Kind = Readonly<{ schemas: Readonly<Record<string, EventSchema>>; fold(stream: string): Fold }>;
+type Kind = Readonly<{ schemas: EventSchemas; fold(stream: string): Fold }>;
 
 /** The stock's rules look at every reservation, so they are checked this often and at the end. */
 const STOCK_RULES_EVERY = 100;

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { eventOf } from '../../adapters/stored-event.ts';
-import { categoryOf, upcast, type EventEnvelope } from '../../domain/kernel.ts';
+import { categoryOf, upcast, type EventEnvelope, type EventSchemas } from '../../domain/kernel.ts';
 import { OPERATIONS_EVENTS } from '../../domain/operations/operations.ts';
 import { ORDER_EVENTS } from '../../domain/order/events.ts';
 import { checkStore } from '../../scripts/check/check-store.ts';
@@ -21,7 +21,6 @@ import {
   lineOf,
   samplesIn,
   schemaOf,
-  type Schemas,
 } from './golden/samples.ts';
 
 const named = (sample: EventEnvelope): string =>
@@ -93,7 +92,7 @@ for (const [category, schemas] of Object.entries(CATEGORIES)) {
 }
 
 /** A third version of OrderPlaced, and two operations that are not there yet. */
-const LATER: Readonly<Record<string, Schemas>> = {
+const LATER: Readonly<Record<string, EventSchemas>> = {
   order: {
     ...ORDER_EVENTS,
     OrderPlaced: {

@@ -8,13 +8,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { eventOf, textOf } from '../../../adapters/stored-event.ts';
-import { keyOf, upcast, type EventEnvelope, type EventSchema } from '../../../domain/kernel.ts';
+import { keyOf, upcast, type EventEnvelope, type EventSchemas } from '../../../domain/kernel.ts';
 import { hashOf, NO_HASH } from '../../../runtime/command/chain.ts';
 import { derivedUuid } from '../../../runtime/command/identity.ts';
 
-export type Schemas = Readonly<Record<string, EventSchema>>;
 /** Every category that has events, with what these are. */
-export const CATEGORIES: Readonly<Record<string, Schemas>> = Object.fromEntries(
+export const CATEGORIES: Readonly<Record<string, EventSchemas>> = Object.fromEntries(
   Object.values(aggregates).map(({ category, events }) => [category, events]),
 );
 
@@ -37,7 +36,7 @@ export const samplesIn = (category: string): readonly EventEnvelope[] =>
 export const lineOf = (event: EventEnvelope): string => textOf(event.stream, event.revision, event);
 
 export const schemaOf = (
-  schemas: Schemas,
+  schemas: EventSchemas,
   { type, schema }: Pick<EventEnvelope, 'type' | 'schema'>,
 ): z.ZodType | undefined => {
   const known = schemas[type];
@@ -45,7 +44,7 @@ export const schemaOf = (
 };
 
 /** The lines of the file of older versions as they should be. */
-export const currentLines = (schemas: Schemas, samples: readonly EventEnvelope[]): readonly string[] =>
+export const currentLines = (schemas: EventSchemas, samples: readonly EventEnvelope[]): readonly string[] =>
   samples
     .filter(({ type, schema }) => schema < (schemas[type]?.version ?? 0))
     .map((sample) => lineOf(upcast(schemas, sample)));
@@ -81,7 +80,7 @@ const exampleOf = (schema: JsonSchema): unknown => {
  */
 const suggestion = (
   category: string,
-  schemas: Schemas,
+  schemas: EventSchemas,
   samples: readonly EventEnvelope[],
   type: string,
   version: number,
@@ -128,7 +127,7 @@ const suggestion = (
  */
 export const lacking = (
   category: string,
-  schemas: Schemas,
+  schemas: EventSchemas,
   samples: readonly EventEnvelope[],
 ): readonly Readonly<{ sentence: string; line: string }>[] => {
   const known = [...samples];
