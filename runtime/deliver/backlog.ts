@@ -92,8 +92,8 @@ export type Backlog = Readonly<{
   /** By an operator; audited. False when nothing of this consumer is parked here under `id`. */
   retryParked(id: string, by: By): Promise<boolean>;
   discardParked(id: string, by: By): Promise<boolean>;
-  /** Another member follows `partition` now. */
-  forget(partition: string): void;
+  /** The partition is gone. */
+  forget(assignment: Assignment): void;
   counts(): Counts;
   /** Takes up what other processes do to parked lanes, until the consumer ends. */
   watch(): Promise<void>;
@@ -130,7 +130,9 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
   };
   const kept = ({ key, assignment: { partition } }: LaneHere): Lane => ({ consumer: name, partition, key });
 
+  /** What comes back from the disk once the partition is gone is another's: kept here, nobody would forget it. */
   const keep = (blocked: BlockedLane, lane: LaneHere): Waiting => {
+    if (lane.assignment.signal.aborted) throw new Halted();
     const { id, state, dueAt, event, attempts, firstAt } = blocked;
     const waiting: Waiting = {
       id,
@@ -318,9 +320,8 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
     retryParked: operate('ParkedEventRetried', retryParkedIn),
     discardParked: operate('ParkedEventDiscarded', discardParkedIn),
 
-    forget(partition) {
-      for (const { lane } of here.values())
-        if (lane.assignment.partition === partition) here.delete(lane.name);
+    forget(assignment) {
+      for (const { lane } of here.values()) if (lane.assignment === assignment) here.delete(lane.name);
     },
     counts() {
       let [retrying, parked] = [0, 0];

@@ -198,20 +198,19 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     const work = AbortSignal.any([signal, abort.signal]);
     setMaxListeners(0, signal, work);
     const fresh: Partition = { assignment, window: createWindow(), work, committed: undefined };
-    // What an earlier holder has left blocked, and what waits behind it, comes before anything new.
-    await backlog.load(assignment);
-    if (signal.aborted) return;
-    partitions.set(id, fresh);
     signal.addEventListener(
       'abort',
       () => {
         if (partitions.get(id) === fresh) partitions.delete(id);
-        if (!halt.signal.aborted) backlog.forget(id);
+        if (!halt.signal.aborted) backlog.forget(assignment);
         roomier.wake();
         calmer.wake();
       },
       { once: true },
     );
+    // What an earlier holder has left blocked, and what waits behind it, comes before anything new.
+    await backlog.load(assignment);
+    if (!signal.aborted) partitions.set(id, fresh);
   };
   const unfinished = (): number => {
     let sum = 0;

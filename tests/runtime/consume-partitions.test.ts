@@ -120,6 +120,39 @@ test('what another member left blocked is known before a partition`s first event
   await running.close();
 });
 
+test('what is written as blocked while its partition is taken away is the next holder`s, and is tried by it', async () => {
+  const w = world();
+  const [writing, slow] = [latch(), latch()];
+  const blockedLanes: typeof w.blockedLanes = {
+    ...w.blockedLanes,
+    async block(blocked, fence) {
+      const done = await w.blockedLanes.block(blocked, fence);
+      writing.open();
+      await slow.opened;
+      return done;
+    },
+  };
+  w.steering.onFailure = () => ({ do: 'retry', afterMs: 5_000 });
+  w.steering.handle = async () => {
+    throw new Error('not yet');
+  };
+  const { feed, assign, deliver } = handFeed();
+  const running = await w.start({ feed, blockedLanes });
+  const assignment = new AbortController();
+  await deliver(await assign('0', assignment.signal), event('order-a', 1));
+  await writing.opened;
+  assignment.abort();
+  slow.open();
+  await w.clock.advance(10_000);
+  assert.equal(w.tried, ['order-a@1'], 'it is not this holder`s any more');
+  w.steering.handle = async () => undefined;
+  await deliver(await assign('0'), event('order-a', 1), event('order-a', 2));
+  await w.advanceUntil('both are handled', () => w.handled.includes('order-a@2'));
+  // The first one was tried again at once, and may have been done when it was delivered again.
+  assert.equal([...new Set(w.handled)], ['order-a@1', 'order-a@2']);
+  await running.close();
+});
+
 test('a consumer that names its lanes keeps the order within them, whatever the stream', async () => {
   const w = world({ laneOf: ({ stream }) => stream.slice(0, 'order-a'.length) });
   const slow = latch();
