@@ -1,7 +1,7 @@
 /** The HTTP API as an express application, put together from the declared routes. */
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { ApiDeps } from './deps.ts';
-import { problem, problemOf } from './problems.ts';
+import { problem, problemOf, sparing } from './problems.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes/index.ts';
 import { send, serve } from './serve.ts';
@@ -19,7 +19,8 @@ const byPath = (all: readonly Route[]): Map<string, Route[]> => {
 };
 
 /** The application; whoever calls it listens. It holds nothing open itself. */
-export const createApi = (deps: ApiDeps): express.Express => {
+export const createApi = (given: ApiDeps): express.Express => {
+  const deps = { ...given, log: sparing(given.log, given.clock) };
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);

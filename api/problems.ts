@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import type { OrderRefusal } from '../domain/order/commands.ts';
 import type { Refusal } from '../domain/kernel.ts';
 import { AppendTooLarge } from '../ports/event-store.ts';
-import type { Log } from '../ports/system.ts';
+import type { Clock, Log } from '../ports/system.ts';
+import { nameOf } from '../runtime/retry.ts';
 import { AuthenticationUnavailable, InvalidToken } from './auth.ts';
 import { BadCursor } from './cursor.ts';
 import type { Reply } from './reply.ts';
@@ -63,6 +64,7 @@ export type ProblemCode = keyof typeof PROBLEM_STATUS | OrderRefusal['code'];
 export type FieldError = Readonly<{ pointer: string; detail: string }>;
 
 const RETRY_AFTER_SECONDS = '1';
+const WARN_EVERY_MS = 1_000;
 const MOST_ERRORS = 50;
 const POINTER_CHARACTERS = 200;
 
@@ -153,7 +155,22 @@ const ofHttpError = (type: unknown, status: number): Reply => {
   return problem('bad_request', 'The request cannot be read.');
 };
 
-/** The answer to whatever was thrown. Only bugs are logged; nothing of them is told outside. */
+/** Warnings at most once a second: when a store is away, every request says so. */
+export const sparing = (log: Log, clock: Clock): Log => {
+  let saidMs = -Infinity;
+  return {
+    info: log.info,
+    error: log.error,
+    warn(fields, sentence) {
+      const nowMs = clock.now().getTime();
+      if (nowMs - saidMs < WARN_EVERY_MS) return;
+      saidMs = nowMs;
+      log.warn(fields, sentence);
+    },
+  };
+};
+
+/** The answer to whatever was thrown. What is to be mended by somebody is logged; nothing of it is told outside. */
 export const problemOf = (
   error: unknown,
   log: Log,
@@ -164,11 +181,13 @@ export const problemOf = (
     return problem('unavailable', 'The identity provider cannot be reached; try again.');
   if (error instanceof AppendTooLarge)
     return problem('body_too_large', 'What this asks for is more than one event can hold.');
-  if (field(error, 'retriable') === true)
+  if (field(error, 'retriable') === true) {
+    log.warn({ ...where, error: nameOf(error) }, 'a request could not be served');
     return problem(
       'unavailable',
       'This cannot be served right now; try again with the same Idempotency-Key.',
     );
+  }
   if (error instanceof BadCursor) return problem('invalid_cursor', 'The cursor is none that this list gave.');
   const status = field(error, 'status');
   if (typeof status === 'number' && status >= 400 && status < 500)

@@ -1,5 +1,6 @@
 /** Which errors say that trying again is right, how long to wait before, and when to give up. */
 import type { Failure, Verdict } from '../ports/consumer.ts';
+import { StoreUnavailable } from '../ports/event-store.ts';
 
 const FIRST_BACKOFF_MS = 100;
 const BACKOFF_CAP_MS = 30_000;
@@ -12,7 +13,14 @@ const GIVE_UP_AFTER_MS = 3_600_000;
 export const isRetriable = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'retriable' in error && error.retriable === true;
 
-export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error);
+/**
+ * An error in logs and records: its kind, since a message may hold personal data; of a store that is away also what it
+ * says, which names no customer.
+ */
+export const nameOf = (error: unknown): string => {
+  if (error instanceof StoreUnavailable) return `${error.name}: ${error.message}`;
+  return error instanceof Error ? error.name : typeof error;
+};
 
 /**
  * Full jitter: anywhere between nothing and the exponential bound, so that those who failed together do not

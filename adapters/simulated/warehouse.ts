@@ -1,6 +1,7 @@
 /**
  * A warehouse that packs, sends and takes back by itself after a set time, and tells of it until it is heard.
  */
+import { setMaxListeners } from 'node:events';
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
@@ -202,6 +203,8 @@ export const simulatedWarehouse = (options: SimulatedWarehouseOptions): Simulate
     listen(report) {
       if (running) throw new Error('the simulated warehouse tells one listener at a time');
       const stopping = new AbortController();
+      // Every report that is under way may wait on it.
+      setMaxListeners(0, stopping.signal);
       running = { stop: stopping, done: follow(report, stopping.signal) };
       return { stop };
     },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 export type Ended = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
 export type ServerProcess = Readonly<{
+  pid: number;
   /** Where it serves; rejects with what it said if it ends first. */
   url: Promise<string>;
   ended: Promise<Ended>;
@@ -16,9 +17,16 @@ export type ServerProcess = Readonly<{
 
 const MAIN = join(import.meta.dirname, '..', '..', 'main.js');
 
-/** Starts main.js with just these variables: what the tests' own environment says is not the server's. */
-export const startProcess = (variables: Readonly<Record<string, string>>): ServerProcess => {
-  const child: ChildProcess = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+/**
+ * Starts main.js with just these variables: what the tests' own environment says is not the server's. `under`: a
+ * command that runs it, such as prlimit.
+ */
+export const startProcess = (
+  variables: Readonly<Record<string, string>>,
+  under: readonly string[] = [],
+): ServerProcess => {
+  const [command, ...args] = [...under, process.execPath, '--enable-source-maps', MAIN];
+  const child: ChildProcess = spawn(command, args, {
     env: { PATH: process.env.PATH ?? '', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -37,6 +45,7 @@ export const startProcess = (variables: Readonly<Record<string, string>>): Serve
   });
   url.catch(() => undefined);
   return {
+    pid: child.pid ?? 0,
     url,
     ended,
     end(signal) {

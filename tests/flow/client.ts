@@ -6,7 +6,7 @@ import { until } from '../fake-clock.ts';
 
 /** `as`: a role, or `customer:ID`. `key`: Idempotency-Key, a new one unless given. */
 export type Asked = Readonly<{ as?: string; key?: string; body?: unknown }>;
-export type Answer = Readonly<{ status: number; text: string; body: any }>;
+export type Answer = Readonly<{ status: number; text: string; body: any; headers: Headers }>;
 export type NewLine = Readonly<{ sku: string; quantity: number }>;
 export type Placing = Readonly<{ token?: string; onShortage?: string; key?: string; customer?: string }>;
 
@@ -103,7 +103,8 @@ export const clientOf = (url: string): Client => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, text, body: text === '' ? undefined : JSON.parse(text) };
+    const { status, headers } = response;
+    return { status, headers, text, body: text === '' ? undefined : JSON.parse(text) };
   };
   const ok: Client['ok'] = async (method, path, asked) => {
     const { status, text, body } = await call(method, path, asked);
