@@ -90,8 +90,19 @@ export const assemble = (
   environment: Environment,
   tuning: Partial<Pick<ExecutorOptions, 'cacheWeight'>> = {},
 ): Shop => {
-  const { store, checkpoints, blockedLanes, schedule, snapshots, leases, reads, vault, distance, system } =
-    parts;
+  const {
+    store,
+    checkpoints,
+    blockedLanes,
+    schedule,
+    snapshots,
+    controls,
+    leases,
+    reads,
+    vault,
+    distance,
+    system,
+  } = parts;
   const { clock, randomness, log } = system;
   const { CURRENCY: currency, SHOP_TIMEZONE: timeZone } = environment;
   const executor = createExecutor({ store, snapshots, clock, log, ...tuning });
@@ -111,7 +122,7 @@ export const assemble = (
   const audit = auditTrail(executor);
   const running = new Map<string, RunningConsumer>();
   const views: RunningProjection[] = [];
-  const parkedDeps = { blockedLanes, clock, running, audit };
+  const parkedDeps = { blockedLanes, controls, clock, newId: randomness.uuid };
   const read: Shop['read'] = (projection) => viewReader({ reads, changes, clock }, projection);
   const handed = (name: string): ConsumerDeps =>
     handedTo(name, { executor, schedule, vault, clock, log, outside: parts.outside() });
@@ -169,7 +180,7 @@ export const assemble = (
         ...(warehouseSecret === undefined ? {} : { warehouseSecret }),
         ...(paymentSecret === undefined ? {} : { paymentSecret }),
       },
-      operations: createOperations({ ...parkedDeps, feed, views: building }),
+      operations: createOperations({ ...parkedDeps, running, feed, views: building }),
       async ready() {
         if (stopping) return { ok: false, why: 'The server is stopping.' };
         try {
@@ -237,7 +248,18 @@ export const assemble = (
           const consumer = { ...declared, ...make(handed(name)) };
           running.set(
             name,
-            await consume({ consumer, feed, blockedLanes, schedule, leased, clock, randomness, log, audit }),
+            await consume({
+              consumer,
+              feed,
+              blockedLanes,
+              schedule,
+              controls,
+              leased,
+              clock,
+              randomness,
+              log,
+              audit,
+            }),
           );
         }
       } catch (error) {

@@ -22,6 +22,7 @@ import { simulatedWarehouse } from '../adapters/simulated/warehouse.ts';
 import type { Position } from '../domain/kernel.ts';
 import type { BlockedLanes } from '../ports/blocked-lanes.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
+import type { Controls } from '../ports/controls.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Leases } from '../ports/lease.ts';
 import type { ReadStore } from '../ports/read-store.ts';
@@ -45,6 +46,7 @@ export type Parts = Readonly<{
   schedule: Schedule;
   snapshots: Snapshots;
   leases: Leases;
+  controls: Controls;
   reads: ReadStore;
   vault: Vault;
   /** Events between two positions, where the store numbers them without gaps. */

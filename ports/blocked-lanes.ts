@@ -32,6 +32,13 @@ export type BlockedFilter = Readonly<{
 /** `after`: the id that the page before ended with. */
 export type BlockedPage = Readonly<{ after?: string; limit: number }>;
 
+/** How many lanes of a consumer wait, and the one that has for longest. */
+export type Tally = Readonly<{
+  retrying: number;
+  parked: number;
+  oldest?: Readonly<{ id: string; stream: string; firstAt: string }>;
+}>;
+
 /** Durable when they resolve; a write that the fence refuses answers 'fenced' and changes nothing. */
 export interface BlockedLanes {
   /** Writes (or replaces) what is known of a blocked lane, and queues its event where it is not. */
@@ -44,6 +51,7 @@ export interface BlockedLanes {
   dequeue(id: string, eventId: string, fence?: Fence): Promise<'more' | 'empty' | 'fenced'>;
   /** `queued`: events that wait, the failed one included. */
   get(id: string): Promise<(BlockedLane & Readonly<{ queued: number }>) | undefined>;
+  tally(consumer: string): Promise<Tally>;
   /** Pages in order of id; `limit` at most. */
   find(
     filter: BlockedFilter,

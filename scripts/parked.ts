@@ -1,11 +1,11 @@
 /**
- * Parked events from the command line: list, retry, discard. Works beside a running server, which notices
- * within a second.
+ * Parked events from the command line: list, retry, discard. Whoever runs the consumer does it, within a second or so.
  */
 import { system } from '../adapters/system.ts';
 import { assemble } from '../compose/assemble.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { openParts } from '../compose/parts.ts';
+import type { Carried } from '../runtime/deliver/parked.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 
 const HELP = `npm run parked -- [list] [--consumer NAME] [--stream STREAM] [--type EVENT] [--json]
@@ -13,10 +13,31 @@ npm run parked -- retry ID | --consumer NAME | --stream STREAM | --type EVENT | 
 npm run parked -- discard ID --reason TEXT [--json]
 
 Lists what could not be handled (what Kafka users call dead-letter), tries it again, or drops it for good. An order's later
-events wait behind the parked one and follow in order. What is done here is audited as the operator "cli".`;
+events wait behind the parked one and follow in order. It is done by whoever runs the consumer, at its next start if nobody
+does now, and audited as the operator "cli".`;
 
 const ACTOR = { id: 'cli', role: 'operator' } as const;
 const PAGE = 200;
+
+const NOTHING: Carried = { done: 0, asked: 0 };
+
+/** Says what came of it. Answers the exit status. */
+const told = (
+  what: string,
+  sentence: string,
+  { done, asked }: Carried,
+  json: boolean | undefined,
+  id: string | undefined,
+): number => {
+  if (json) print(JSON.stringify({ [what]: done, asked }));
+  else if (id !== undefined && done + asked === 0) print(`Nothing is parked under ${id}.`);
+  else {
+    print(`${done} ${sentence}.`);
+    if (asked > 0)
+      print(`${asked} asked for: nobody runs their consumer now, and who does next carries it out.`);
+  }
+  return id !== undefined && done + asked === 0 ? 1 : 0;
+};
 
 const main = async (): Promise<number> => {
   const { values, positionals } = readArguments({
@@ -54,21 +75,13 @@ const main = async (): Promise<number> => {
   try {
     const { parked } = assemble(parts, environment);
     if (action === 'retry') {
-      const count =
-        id === undefined ? await parked.retryMatching(filter, ACTOR) : Number(await parked.retry(id, ACTOR));
-      print(values.json ? JSON.stringify({ retried: count }) : `${count} will be tried again.`);
-      return id !== undefined && count === 0 ? 1 : 0;
+      const carried =
+        id === undefined ? await parked.retryMatching(filter, ACTOR) : await parked.retry(id, ACTOR);
+      return told('retried', 'will be tried again', carried ?? NOTHING, values.json, id);
     }
     if (action === 'discard') {
-      const done = await parked.discard(id ?? '', { actor: ACTOR, reason: values.reason ?? '' });
-      print(
-        values.json
-          ? JSON.stringify({ discarded: Number(done) })
-          : done
-            ? 'Discarded; what waited behind it goes on.'
-            : `Nothing is parked under ${id}.`,
-      );
-      return done ? 0 : 1;
+      const carried = await parked.discard(id ?? '', { actor: ACTOR, reason: values.reason ?? '' });
+      return told('discarded', 'dropped; what waited behind goes on', carried ?? NOTHING, values.json, id);
     }
     let count = 0;
     for (let after: string | undefined; ;) {

@@ -1,15 +1,11 @@
 /** What operators see and do about consumers, parked events and views. */
 import type { Actor } from '../domain/kernel.ts';
 import type { BlockedLane, BlockedLanes } from '../ports/blocked-lanes.ts';
+import type { Controls } from '../ports/controls.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import type { Clock } from '../ports/system.ts';
-import {
-  discardParkedIn,
-  parkingEntry,
-  retryParkedIn,
-  type ParkingEntry,
-} from '../runtime/deliver/blocked.ts';
 import type { RunningConsumer } from '../runtime/deliver/consume.ts';
+import { askForParked, type Carried } from '../runtime/deliver/parked.ts';
 import type { ViewOperations } from './view-builds.ts';
 
 /**
@@ -42,11 +38,11 @@ export interface Parked {
     page: Readonly<{ after?: string; limit: number }>,
   ): Promise<Readonly<{ items: readonly ParkedItem[]; next: string | null }>>;
   get(id: string): Promise<ParkedItem | undefined>;
-  /** False when nothing is parked under `id`. */
-  retry(id: string, actor: Actor): Promise<boolean>;
-  discard(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
-  /** Retries all that match (an empty filter: all there is); says how many. */
-  retryMatching(filter: ParkedFilter, actor: Actor): Promise<number>;
+  /** Undefined when nothing is parked under `id`. */
+  retry(id: string, actor: Actor): Promise<Carried | undefined>;
+  discard(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<Carried | undefined>;
+  /** Retries all that match (an empty filter: all there is). */
+  retryMatching(filter: ParkedFilter, actor: Actor): Promise<Carried>;
 }
 
 /** What operators can see and do. Retrying and discarding are audited by whoever implements this. */
@@ -58,40 +54,47 @@ export interface Operations {
 
 export type ParkedDeps = Readonly<{
   blockedLanes: BlockedLanes;
+  controls: Controls;
   clock: Clock;
-  running: ReadonlyMap<string, RunningConsumer>;
-  audit(entry: ParkingEntry): Promise<void>;
+  newId(): string;
 }>;
-export type OperationsDeps = ParkedDeps & Readonly<{ feed: EventFeed; views: ViewOperations }>;
+export type OperationsDeps = ParkedDeps &
+  Readonly<{ running: ReadonlyMap<string, RunningConsumer>; feed: EventFeed; views: ViewOperations }>;
 
 const PAGE = 200;
+const RETRIED = 'asked for by an operator';
 
-/**
- * Parked events: found, tried again, dropped; also by a script, beside the server that runs their consumer.
- */
-export const createParked = ({ blockedLanes, clock, running, audit }: ParkedDeps): Parked => {
-  const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
+/** Parked events: found, tried again, dropped; also by a script, whichever process runs their consumer. */
+export const createParked = (deps: ParkedDeps): Parked => {
+  const { blockedLanes } = deps;
+  const parkedLane = async (id: string) => {
     const blocked = await blockedLanes.get(id);
-    if (blocked?.state !== 'parked') return undefined;
+    return blocked?.state === 'parked' ? blocked : undefined;
+  };
+  const parkedOf = async (id: string): Promise<ParkedItem | undefined> => {
+    const blocked = await parkedLane(id);
+    if (!blocked) return undefined;
     const { state: _state, dueAt: _dueAt, partition: _partition, key: _key, ...item } = blocked;
     return { ...item, stream: item.event.stream };
   };
-  const retry = async (id: string, actor: Actor): Promise<boolean> => {
-    const blocked = await blockedLanes.get(id);
-    if (blocked?.state !== 'parked') return false;
-    const here = running.get(blocked.consumer);
-    if (here && here.status().state !== 'stopped')
-      return here.retryParked(id, { actor, reason: 'asked for by an operator' });
-    // Its consumer runs in another process, which sees what is written here within a second.
-    await audit(
-      parkingEntry('ParkedEventRetried', blocked, {
-        actor,
-        why: 'asked for by an operator',
-        at: clock.now().toISOString(),
-      }),
-    );
-    return retryParkedIn(blockedLanes, id, clock.now());
-  };
+  async function* matching(filter: ParkedFilter): AsyncGenerator<BlockedLane> {
+    for (let after: string | undefined; ;) {
+      const { items, next } = await blockedLanes.find(
+        { ...filter, state: 'parked' },
+        { limit: PAGE, ...(after === undefined ? {} : { after }) },
+      );
+      yield* items;
+      if (next === null) return;
+      after = next;
+      await new Promise(setImmediate);
+    }
+  }
+  async function* only(lane: BlockedLane): AsyncGenerator<BlockedLane> {
+    yield lane;
+  }
+  /** Another may have been faster. */
+  const orNone = (carried: Carried): Carried | undefined =>
+    carried.done + carried.asked > 0 ? carried : undefined;
 
   return {
     async find(filter, page) {
@@ -100,33 +103,16 @@ export const createParked = ({ blockedLanes, clock, running, audit }: ParkedDeps
       return { items: items.filter((item) => item !== undefined), next: found.next };
     },
     get: parkedOf,
-    retry,
+    async retry(id, actor) {
+      const lane = await parkedLane(id);
+      return lane && orNone(await askForParked(deps, 'retry', only(lane), { actor, reason: RETRIED }));
+    },
     async discard(id, by) {
-      const blocked = await blockedLanes.get(id);
-      if (blocked?.state !== 'parked') return false;
-      const here = running.get(blocked.consumer);
-      if (here && here.status().state !== 'stopped') return here.discardParked(id, by);
-      await audit(
-        parkingEntry('ParkedEventDiscarded', blocked, {
-          actor: by.actor,
-          why: by.reason,
-          at: clock.now().toISOString(),
-        }),
-      );
-      return discardParkedIn(blockedLanes, id, clock.now());
+      const lane = await parkedLane(id);
+      return lane && orNone(await askForParked(deps, 'discard', only(lane), by));
     },
-    async retryMatching(filter, actor) {
-      let count = 0;
-      for (let after: string | undefined; ;) {
-        const { items, next } = await blockedLanes.find(
-          { ...filter, state: 'parked' },
-          { limit: PAGE, ...(after === undefined ? {} : { after }) },
-        );
-        for (const { id } of items) if (await retry(id, actor)) count += 1;
-        if (next === null) return count;
-        after = next;
-      }
-    },
+    retryMatching: (filter, actor) =>
+      askForParked(deps, 'retry', matching(filter), { actor, reason: RETRIED }),
   };
 };
 
@@ -136,25 +122,23 @@ export const createOperations = (deps: OperationsDeps): Operations => {
     async consumers() {
       const reports = [...running].map(async ([name, consumer]) => {
         const status = consumer.status();
-        const [lags, oldest] = await Promise.all([
-          feed.lag(name),
-          blockedLanes.find({ consumer: name }, { limit: PAGE }),
-        ]);
+        const [lags, blocked] = await Promise.all([feed.lag(name), blockedLanes.tally(name)]);
         const lag = {
           events: lags.reduce((sum, { events }) => sum + events, 0),
           seconds: Math.max(0, ...lags.map(({ seconds }) => seconds)),
         };
-        const [first] = [...oldest.items].sort((a, b) => (a.firstAt < b.firstAt ? -1 : 1));
         return {
           name,
           state: status.state,
           lag,
           heartbeatAt: status.lastEventAt ?? null,
           inFlight: status.inFlight,
-          retrying: status.blocked.retrying,
-          parked: status.blocked.parked,
+          retrying: blocked.retrying,
+          parked: blocked.parked,
           breaker: status.breaker,
-          ...(first ? { oldestBlocked: { stream: first.event.stream, since: first.firstAt } } : {}),
+          ...(blocked.oldest && {
+            oldestBlocked: { stream: blocked.oldest.stream, since: blocked.oldest.firstAt },
+          }),
         };
       });
       return Promise.all(reports);

@@ -2,10 +2,12 @@
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Checkpoints } from '../../ports/checkpoints.ts';
+import type { Control, Controls } from '../../ports/controls.ts';
 import { OtherStore } from '../../ports/event-store.ts';
 import type { Lease, Leases } from '../../ports/lease.ts';
 import type { Schedule } from '../../ports/schedule.ts';
 import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
+import { createListeners } from '../listeners.ts';
 import { memoryFences } from './fences.ts';
 
 const copyOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
@@ -91,6 +93,16 @@ export const memoryBlockedLanes = (): BlockedLanes => {
       const lane = lanes.get(id);
       return lane && { ...copyOf(lane), queued: queueOf(id).length };
     },
+    async tally(consumer) {
+      const ours = [...lanes.values()].filter((lane) => lane.consumer === consumer);
+      const parked = ours.filter(({ state }) => state === 'parked').length;
+      const [oldest] = ours.sort((a, b) => byText(a.firstAt, b.firstAt) || byText(a.id, b.id));
+      return {
+        retrying: ours.length - parked,
+        parked,
+        ...(oldest && { oldest: { id: oldest.id, stream: oldest.event.stream, firstAt: oldest.firstAt } }),
+      };
+    },
     async find({ consumer, stream, type, state }, { after = '', limit }) {
       const items = [...lanes.values()]
         .filter(
@@ -136,6 +148,40 @@ export const memorySnapshots = (): Snapshots => {
   };
 };
 
+export const memoryControls = (): Controls => {
+  const controls = new Map<string, Control>();
+  const listeners = createListeners();
+  const passes = memoryFences();
+  return {
+    async ask(control) {
+      if (!controls.has(control.id)) controls.set(control.id, copyOf(control));
+      listeners.tell();
+    },
+    async get(id) {
+      const control = controls.get(id);
+      return control && copyOf(control);
+    },
+    async open(targets, limit) {
+      const found = [...controls.values()].filter(
+        ({ target, endedAt }) => endedAt === undefined && targets.includes(target),
+      );
+      return copyOf(found.sort((a, b) => byText(a.id, b.id)).slice(0, limit));
+    },
+    async report(id, told, fence) {
+      const control = controls.get(id);
+      if (!passes(fence) || !control || control.endedAt !== undefined) return 'refused';
+      controls.set(id, copyOf({ ...control, ...told }));
+      listeners.tell();
+      return 'kept';
+    },
+    async forget(time) {
+      for (const { id, endedAt } of controls.values())
+        if (endedAt !== undefined && endedAt < time) controls.delete(id);
+    },
+    onChange: listeners.add,
+  };
+};
+
 /** All of it, of the event store with the id `store`. */
 export const memoryBookkeeping = (store: string) => ({
   checkpoints: memoryCheckpoints(store),
@@ -143,4 +189,5 @@ export const memoryBookkeeping = (store: string) => ({
   schedule: memorySchedule(),
   snapshots: memorySnapshots(),
   leases: memoryLeases(),
+  controls: memoryControls(),
 });

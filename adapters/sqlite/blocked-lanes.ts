@@ -12,6 +12,7 @@ export const BLOCKED_LANES = `
     first_at text not null, lane text not null
   ) strict;
   create index if not exists blocked_lanes_of_consumer on blocked_lanes (consumer, state, id);
+  create index if not exists blocked_lanes_by_age on blocked_lanes (consumer, first_at, id);
   create index if not exists blocked_lanes_by_state on blocked_lanes (state, id);
   create index if not exists blocked_lanes_of_stream on blocked_lanes (stream, id);
   create index if not exists blocked_lanes_of_type on blocked_lanes (type, id);
@@ -66,6 +67,26 @@ export const sqliteBlockedLanes = (file: SqliteFile): BlockedLanes => ({
       const text = file.get('select lane from blocked_lanes where id = ?', id)?.lane;
       if (text === undefined) return undefined;
       return { ...(JSON.parse(text as string) as BlockedLane), queued: Number(file.get(LEFT, id)?.left) };
+    });
+  },
+  async tally(consumer) {
+    return file.together(() => {
+      const counted = 'select state, count(*) as lanes from blocked_lanes where consumer = ? group by state';
+      const lanes = new Map(file.all(counted, consumer).map((row) => [row.state, Number(row.lanes)]));
+      const first =
+        'select id, stream, first_at from blocked_lanes where consumer = ? order by first_at, id limit 1';
+      const oldest = file.get(first, consumer);
+      return {
+        retrying: lanes.get('retrying') ?? 0,
+        parked: lanes.get('parked') ?? 0,
+        ...(oldest && {
+          oldest: {
+            id: oldest.id as string,
+            stream: oldest.stream as string,
+            firstAt: oldest.first_at as string,
+          },
+        }),
+      };
     });
   },
   async find(filter, { after = '', limit }) {

@@ -5,6 +5,7 @@ import type { Lease, Leases } from '../../ports/lease.ts';
 import type { Schedule } from '../../ports/schedule.ts';
 import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
 import { BLOCKED_LANES, sqliteBlockedLanes } from './blocked-lanes.ts';
+import { CONTROLS, sqliteControls } from './controls.ts';
 import type { SqlRow } from './driver.ts';
 import { FENCES, fenced } from './fences.ts';
 import { openFile, type SqliteFile } from './file.ts';
@@ -25,6 +26,7 @@ const SCHEMA = `
     name text primary key, holder text not null, token integer not null, beat integer not null
   ) strict, without rowid;
   ${FENCES};
+  ${CONTROLS};
   ${BLOCKED_LANES}`;
 
 const sqliteCheckpoints = (file: SqliteFile, store: string): Checkpoints => {
@@ -126,6 +128,7 @@ export const openSqliteBookkeeping = ({ path, store }: Readonly<{ path: string; 
     schedule: sqliteSchedule(file),
     snapshots: sqliteSnapshots(file, store),
     leases: sqliteLeases(file),
+    controls: sqliteControls(file),
     close: () => file.close(),
   };
 };

@@ -16,6 +16,8 @@ const Name = z.string().min(1).max(300).optional();
 const ViewParams = z.strictObject({ name: z.string().max(100) });
 const filter = { consumer: Name, stream: Name, type: Name };
 const items = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item) });
+const Asked = z.strictObject({ id: z.string(), asked: z.literal(true) });
+const askedFor = (id: string): Reply => ({ status: 202, body: { id, asked: true } });
 const noneParked = (): Reply => problem('parked_not_found', 'Nothing is parked under this id.');
 
 const given = <T extends Readonly<Record<string, string | undefined>>>(
@@ -146,10 +148,14 @@ export const operations: readonly Route[] = [
         'give a filter, or "all": true, and not both',
       ),
     responses: {
-      200: { description: 'How many are tried again.', schema: z.strictObject({ retried: z.int().min(0) }) },
+      200: {
+        description: 'How many are tried again, and how many will be once their consumer runs.',
+        schema: z.strictObject({ retried: z.int().min(0), asked: z.int().min(0) }),
+      },
     },
     async handle({ body: { all: _all, ...asked }, principal: { id, role } }, { operations: { parked } }) {
-      return { status: 200, body: { retried: await parked.retryMatching(given(asked), { id, role }) } };
+      const carried = await parked.retryMatching(given(asked), { id, role });
+      return { status: 200, body: { retried: carried.done, asked: carried.asked } };
     },
   }),
   route({
@@ -180,11 +186,13 @@ export const operations: readonly Route[] = [
         description: 'It is due at once.',
         schema: z.strictObject({ id: z.string(), retried: z.literal(true) }),
       },
+      202: { description: 'It is due once its consumer runs.', schema: Asked },
     },
     problems: ['parked_not_found'],
     async handle({ params: { id }, principal }, { operations: { parked } }) {
-      const done = await parked.retry(id, { id: principal.id, role: principal.role });
-      return done ? { status: 200, body: { id, retried: true } } : noneParked();
+      const carried = await parked.retry(id, { id: principal.id, role: principal.role });
+      if (!carried) return noneParked();
+      return carried.done > 0 ? { status: 200, body: { id, retried: true } } : askedFor(id);
     },
   }),
   route({
@@ -202,11 +210,14 @@ export const operations: readonly Route[] = [
         description: 'Discarded.',
         schema: z.strictObject({ id: z.string(), discarded: z.literal(true) }),
       },
+      202: { description: 'It is discarded once its consumer runs.', schema: Asked },
     },
     problems: ['parked_not_found'],
     async handle({ params: { id }, body: { reason }, principal }, { operations: { parked } }) {
-      const done = await parked.discard(id, { actor: { id: principal.id, role: principal.role }, reason });
-      return done ? { status: 200, body: { id, discarded: true } } : noneParked();
+      const by = { actor: { id: principal.id, role: principal.role }, reason };
+      const carried = await parked.discard(id, by);
+      if (!carried) return noneParked();
+      return carried.done > 0 ? { status: 200, body: { id, discarded: true } } : askedFor(id);
     },
   }),
 ];

@@ -9,18 +9,17 @@ import type { FailedFor } from './attempt.ts';
 import {
   blockedBy,
   blockedOf,
-  discardParkedIn,
+  dueNow,
   parkingEntry,
-  retryParkedIn,
   type History,
   type Lane,
   type ParkingEntry,
 } from './blocked.ts';
 import { Halted, type Lanes } from './lanes.ts';
+import type { By, ParkedRequest } from './parked.ts';
 
-const LOOK_EVERY_MS = 1_000;
-const LOOK_PAGE = 1_000;
 const LONGEST_WAIT_MS = 5_000;
+const AUDITED = { retry: 'ParkedEventRetried', discard: 'ParkedEventDiscarded' } as const;
 const SYSTEM: Actor = { id: 'consumer-runtime', role: 'system' };
 
 export type BacklogOptions = Readonly<{
@@ -59,13 +58,6 @@ export type Waiting = {
   /** Its events are being worked off, or wait for their turn. */
   draining: boolean;
 };
-export type Counts = Readonly<{
-  retrying: number;
-  parked: number;
-  oldest: Readonly<{ id: string; stream: string; since: string }> | undefined;
-}>;
-type By = Readonly<{ actor: Actor; reason: string }>;
-
 export type Backlog = Readonly<{
   /** Reads what is blocked in a partition that was assigned. */
   load(assignment: Assignment): Promise<void>;
@@ -89,26 +81,20 @@ export type Backlog = Readonly<{
   /** In the lane: nothing is left. */
   unblock(waiting: Waiting): void;
   of(lane: LaneHere): Waiting | undefined;
-  /** By an operator; audited. False when nothing of this consumer is parked here under `id`. */
-  retryParked(id: string, by: By): Promise<boolean>;
-  discardParked(id: string, by: By): Promise<boolean>;
+  /** For an operator, in the lane; audited. False when nothing is parked under `id` in this partition. */
+  operate(act: ParkedRequest['do'], id: string, assignment: Assignment, by: By): Promise<boolean>;
   /** The partition is gone. */
   forget(assignment: Assignment): void;
-  counts(): Counts;
-  /** Takes up what other processes do to parked lanes, until the consumer ends. */
-  watch(): Promise<void>;
+  /** Lanes that wait. */
+  size(): number;
 }>;
 
 export const createBacklog = (options: BacklogOptions): Backlog => {
   const { name, blockedLanes, clock, log, lanes, halt, audit, pausedMs, onChange } = options;
   const here = new Map<string, Waiting>();
   const dueRest = rest(clock);
-  const lookRest = rest(clock);
   const nowMs = (): number => clock.now().getTime();
-  halt.addEventListener('abort', () => {
-    dueRest.poke();
-    lookRest.poke();
-  });
+  halt.addEventListener('abort', dueRest.poke);
 
   /** Repeats a write until it succeeds; throws Halted when the partition is gone, or the consumer ends, before that. */
   const durably = async <T>({ signal }: Assignment, act: () => Promise<T>): Promise<Exclude<T, 'fenced'>> => {
@@ -146,7 +132,7 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       draining: false,
     };
     here.set(lane.name, waiting);
-    (state === 'parked' ? lookRest : dueRest).poke();
+    dueRest.poke();
     return waiting;
   };
   const makeDue = (waiting: Waiting): void => {
@@ -160,72 +146,37 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
   const write = (blocked: BlockedLane, { assignment }: LaneHere): Promise<'kept'> =>
     durably(assignment, () => blockedLanes.block(blocked, assignment.fence));
 
-  /**
-   * A script discarded what was parked while `event` was queued behind it: without a record nobody would come
-   * back to the queue.
-   */
-  const blockAgain = async (event: EventEnvelope, lane: LaneHere, id: string): Promise<void> => {
-    const head = (await durably(lane.assignment, () => blockedLanes.head(id))) ?? event;
+  /** Drops the parked event; the record of what waits behind it, if anything does. */
+  const discard = async (blocked: BlockedLane, lane: LaneHere): Promise<BlockedLane | undefined> => {
+    const { id, event } = blocked;
+    const { assignment } = lane;
+    if ((await durably(assignment, () => blockedLanes.dequeue(id, event.id, assignment.fence))) === 'empty')
+      return undefined;
+    const next = await durably(assignment, () => blockedLanes.head(id));
+    return next && { ...blocked, event: next, error: { message: 'not tried yet', stack: '' } };
+  };
+  const operateIn = async (
+    act: ParkedRequest['do'],
+    id: string,
+    lane: LaneHere,
+    { actor, reason }: By,
+  ): Promise<boolean> => {
+    const found = await durably(lane.assignment, () => blockedLanes.get(id));
+    if (found?.state !== 'parked') return false;
+    const { queued: _queued, ...blocked } = found;
     const now = clock.now();
-    const history = { attempts: 0, firstAtMs: now.getTime(), pausedMs: pausedMs() };
-    const again = { state: 'retrying', dueAt: now.toISOString() } as const;
-    const blocked = blockedBy(kept(lane), head, new Error('not tried yet'), history, now, again);
-    await write(blocked, lane);
-    keep(blocked, lane);
+    // Audited first: a crash between the two repeats the entry, the other way round it would be missing for ever.
+    const entry = parkingEntry(AUDITED[act], blocked, { actor, why: reason, at: now.toISOString() });
+    await durably(lane.assignment, () => audit(entry));
+    const left = act === 'retry' ? blocked : await discard(blocked, lane);
+    if (left) {
+      const due = dueNow(left, now);
+      await write(due, lane);
+      keep(due, lane);
+    } else here.delete(lane.name);
+    onChange();
+    return true;
   };
-
-  /** What another process has done to a lane that is parked here: retried or discarded by a script. */
-  const refresh = async (waiting: Waiting): Promise<void> => {
-    const { id, lane } = waiting;
-    if (here.get(lane.name) !== waiting || waiting.state !== 'parked') return;
-    const blocked = await durably(lane.assignment, () => blockedLanes.get(id));
-    if (!blocked) makeDue(waiting);
-    else if (blocked.state === 'retrying') keep(blocked, lane);
-  };
-  /** A page of what is kept as parked: what is parked here and not there has changed. */
-  const look = async (after: string | undefined): Promise<string | undefined> => {
-    const page = await blockedLanes.find(
-      { consumer: name, state: 'parked' },
-      after === undefined ? { limit: LOOK_PAGE } : { after, limit: LOOK_PAGE },
-    );
-    const there = new Set(page.items.map(({ id }) => id));
-    const last = page.next === null ? undefined : page.items.at(-1)?.id;
-    for (const waiting of here.values()) {
-      const { id, state, lane } = waiting;
-      const covered = (after === undefined || id > after) && (last === undefined || id <= last);
-      if (state === 'parked' && covered && !there.has(id))
-        void lanes.start(lane.name, () => refresh(waiting));
-    }
-    return page.next ?? undefined;
-  };
-  const anyParked = (): boolean => {
-    for (const { state } of here.values()) if (state === 'parked') return true;
-    return false;
-  };
-
-  const operate =
-    (
-      type: 'ParkedEventRetried' | 'ParkedEventDiscarded',
-      act: (blocked: BlockedLanes, id: string, now: Date) => Promise<boolean>,
-    ): Backlog['retryParked'] =>
-    async (id, { actor, reason }) => {
-      const found = [...here.values()].find((waiting) => waiting.id === id);
-      if (!found) return false;
-      const { lane } = found;
-      return lanes.run(lane.name, async () => {
-        if (halt.aborted) throw new Error(`consumer ${name} is not running`);
-        const blocked = await blockedLanes.get(id);
-        if (blocked?.state !== 'parked') return false;
-        const now = clock.now();
-        await audit(parkingEntry(type, blocked, { actor, why: reason, at: now.toISOString() }));
-        await act(blockedLanes, id, now);
-        const left = await blockedLanes.get(id);
-        if (left) keep(left, lane);
-        else here.delete(lane.name);
-        onChange();
-        return true;
-      });
-    };
 
   return {
     async load(assignment) {
@@ -248,10 +199,7 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       if (!waiting) return false;
       // Not behind the head: handled before a crash and delivered again, or the head itself.
       if (event.position <= waiting.headPosition) return true;
-      const { id } = waiting;
-      await durably(lane.assignment, () => blockedLanes.enqueue(id, event, lane.assignment.fence));
-      if (waiting.state === 'parked' && !(await durably(lane.assignment, () => blockedLanes.get(id))))
-        await blockAgain(event, lane, id);
+      await durably(lane.assignment, () => blockedLanes.enqueue(waiting.id, event, lane.assignment.fence));
       return true;
     },
 
@@ -274,8 +222,7 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
         log.warn({ ...about, dueAt }, 'an event failed and will be tried again; its lane waits');
       } else {
         const blocked = blockedBy(kept(lane), event, error, history, now, { state: 'parked' });
-        // Audited first: a crash between the two repeats the entry, the other way round it would be missing
-        // for ever.
+        // Audited first, as above.
         const entry = { actor: SYSTEM, why: verdict.why, at: now.toISOString() };
         await durably(lane.assignment, () => audit(parkingEntry('EventParked', blocked, entry)));
         await write(blocked, lane);
@@ -317,44 +264,16 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       onChange();
     },
 
-    retryParked: operate('ParkedEventRetried', retryParkedIn),
-    discardParked: operate('ParkedEventDiscarded', discardParkedIn),
+    async operate(act, id, assignment, by) {
+      const blocked = await durably(assignment, () => blockedLanes.get(id));
+      if (blocked?.consumer !== name || blocked.partition !== assignment.partition) return false;
+      const lane = laneIn(assignment, blocked.key);
+      return lanes.run(lane.name, () => operateIn(act, id, lane, by));
+    },
 
     forget(assignment) {
       for (const { lane } of here.values()) if (lane.assignment === assignment) here.delete(lane.name);
     },
-    counts() {
-      let [retrying, parked] = [0, 0];
-      let oldest: Waiting | undefined;
-      for (const waiting of here.values()) {
-        if (waiting.state === 'parked') parked += 1;
-        else retrying += 1;
-        if (!oldest || waiting.history.firstAtMs < oldest.history.firstAtMs) oldest = waiting;
-      }
-      return {
-        retrying,
-        parked,
-        oldest: oldest && {
-          id: oldest.id,
-          stream: oldest.stream,
-          since: new Date(oldest.history.firstAtMs).toISOString(),
-        },
-      };
-    },
-
-    async watch() {
-      for (let after: string | undefined; !halt.aborted;) {
-        await lookRest.sleep(anyParked() ? LOOK_EVERY_MS : undefined);
-        if (halt.aborted) return;
-        try {
-          after = await look(after);
-        } catch (error) {
-          log.warn(
-            { consumer: name, error: nameOf(error) },
-            'what is parked could not be read; looking again',
-          );
-        }
-      }
-    },
+    size: () => here.size,
   };
 };

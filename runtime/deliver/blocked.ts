@@ -1,7 +1,4 @@
-/**
- * A lane that waits behind a failed event, as it is kept; and what an operator's retry and discard write, from whichever
- * process.
- */
+/** A lane that waits behind a failed event, as it is kept. */
 import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
@@ -22,35 +19,6 @@ export const laneId = ({ consumer, partition, key }: Lane): string =>
 export const dueNow = (blocked: BlockedLane, now: Date): BlockedLane => {
   const at = now.toISOString();
   return { ...blocked, state: 'retrying', attempts: 0, firstAt: at, dueAt: at };
-};
-
-const recordOf = ({ queued: _queued, ...lane }: BlockedLane & { queued: number }): BlockedLane => lane;
-
-/**
- * What an operator's retry writes, from any process: a running consumer notices within a second or so. Write
- * what is to be audited before. False when there is no such parked event.
- */
-export const retryParkedIn = async (lanes: BlockedLanes, id: string, now: Date): Promise<boolean> => {
-  const blocked = await lanes.get(id);
-  if (blocked?.state !== 'parked') return false;
-  await lanes.block(dueNow(recordOf(blocked), now));
-  return true;
-};
-
-/**
- * What an operator's discard writes, from any process: drops the event that failed; those behind it are due
- * at once.
- */
-export const discardParkedIn = async (lanes: BlockedLanes, id: string, now: Date): Promise<boolean> => {
-  const blocked = await lanes.get(id);
-  if (blocked?.state !== 'parked') return false;
-  if ((await lanes.dequeue(id, blocked.event.id)) === 'empty') return true;
-  const event = await lanes.head(id);
-  if (event)
-    await lanes.block(
-      dueNow({ ...recordOf(blocked), event, error: { message: 'not tried yet', stack: '' } }, now),
-    );
-  return true;
 };
 
 /** What is audited of parking. `id` is the blocked lane's; `why`: the policy's or the operator's reason. */
@@ -98,6 +66,8 @@ export async function* blockedOf(lanes: BlockedLanes, consumer: string): AsyncGe
     );
     yield* page.items;
     if (page.next === null) return;
+    // However many there are, others get their turn.
+    await new Promise(setImmediate);
     after = page.next;
   }
 }

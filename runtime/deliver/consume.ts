@@ -1,26 +1,30 @@
 import { setMaxListeners } from 'node:events';
-import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
+import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
+import type { Control, Controls } from '../../ports/controls.ts';
 import type { Assignment, Batch, EventFeed, FeedSubscription } from '../../ports/event-feed.ts';
 import type { Schedule } from '../../ports/schedule.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
+import { carryOut } from '../control.ts';
 import { aborted, type Leased } from '../lease.ts';
 import { nameOf } from '../retry.ts';
 import { createAttempt, createGate, type FailedFor } from './attempt.ts';
-import { createBacklog, laneIn, type Counts, type LaneHere } from './backlog.ts';
+import { createBacklog, laneIn, type LaneHere } from './backlog.ts';
 import type { ParkingEntry } from './blocked.ts';
 import { samplingBreaker, type BreakerState } from './breaker.ts';
 import { createLanes, createWindow, Halted, type Taken, type Window } from './lanes.ts';
+import { parkedRequest, partitionTarget } from './parked.ts';
 import { runRetries } from './retries.ts';
 import { runSchedule } from './schedule.ts';
-import { waker } from '../wake.ts';
+import { rest, waker } from '../wake.ts';
 
 export type ConsumeOptions = Readonly<{
   consumer: Consumer;
   feed: EventFeed;
   blockedLanes: BlockedLanes;
   schedule: Schedule;
+  controls: Controls;
   leased: Leased;
   clock: Clock;
   randomness: Randomness;
@@ -45,7 +49,8 @@ export type ConsumerStatus = Readonly<{
   unfinished: number;
   /** ISO 8601: when the last event was finished. */
   lastEventAt: string | undefined;
-  blocked: Counts;
+  /** Lanes that wait, in partitions that are held here. */
+  blocked: number;
   /** Failed attempts that were, or will be, made again, since the start. */
   retries: number;
   breaker: BreakerState;
@@ -55,13 +60,6 @@ export type RunningConsumer = Readonly<{
   /** Starts no more handlers, lets those that run finish within `drainMs`, saves commits. */
   close(): Promise<void>;
   status(): ConsumerStatus;
-  /**
-   * False when nothing is parked under `id`. Throws when the consumer has stopped (write through the books
-   * then).
-   */
-  retryParked(id: string, by?: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
-  /** Drops the parked event; what waits behind it goes on. */
-  discardParked(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<boolean>;
   /**
    * Resolves at the tail with nothing in flight (what is parked, or to be retried later, aside), or once
    * stopped; not while it stands by.
@@ -75,7 +73,6 @@ const DRAIN_MS = 10_000;
 const ABORTED_MS = 1_000;
 const LOOK_MS = 100;
 const DUE_AT_ONCE = 256;
-const OPERATOR = { actor: { id: 'operator', role: 'operator' }, reason: 'retried' } as const;
 
 type Partition = {
   readonly assignment: Assignment;
@@ -90,7 +87,7 @@ type Partition = {
  * policy says; nothing is skipped.
  */
 export const consume = async (options: ConsumeOptions): Promise<RunningConsumer> => {
-  const { consumer, feed, blockedLanes, schedule, leased, clock, randomness, log, audit } = options;
+  const { consumer, feed, blockedLanes, schedule, controls, leased, clock, randomness, log, audit } = options;
   const { drainMs = DRAIN_MS } = options;
   const { name, concurrency } = consumer;
   const unfinishedLimit = Math.max(256, 16 * concurrency);
@@ -105,6 +102,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const roomier = waker();
   /** There may be nothing left to do. */
   const calmer = waker();
+  const looking = rest(clock);
   const breaker = samplingBreaker(consumer.breaker ? {} : { minimumCalls: Infinity });
   const gate = createGate({ limit: concurrency, breaker, clock });
   const partitions = new Map<string, Partition>();
@@ -210,7 +208,10 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     );
     // What an earlier holder has left blocked, and what waits behind it, comes before anything new.
     await backlog.load(assignment);
-    if (!signal.aborted) partitions.set(id, fresh);
+    if (signal.aborted) return;
+    partitions.set(id, fresh);
+    looking.poke();
+    calmer.wake();
   };
   const unfinished = (): number => {
     let sum = 0;
@@ -247,6 +248,21 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     if (!(error instanceof Halted)) stop(`a batch could not be taken on: ${nameOf(error)}`);
   };
 
+  /** What operators ask about what is parked, in the partitions that are held here. */
+  const operate = async ({ id, target, actor, reason, ...control }: Control): Promise<void> => {
+    const partition = [...partitions.values()].find(
+      ({ assignment }) => partitionTarget(name, assignment.partition) === target,
+    );
+    if (!partition) return;
+    const { assignment } = partition;
+    const request = parkedRequest(control.what);
+    let done = 0;
+    for (const lane of request?.lanes ?? [])
+      if (await backlog.operate(request!.do, lane, assignment, { actor, reason })) done += 1;
+    const progress = request ? { done } : { refused: 'this version does not know what is asked' };
+    await controls.report(id, { progress, endedAt: clock.now().toISOString() }, assignment.fence);
+  };
+
   const shutDown = (): Promise<void> =>
     (ending ??= (async () => {
       halt.abort();
@@ -271,7 +287,15 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     halt: halt.signal,
     abort: abort.signal,
   });
-  const running = Promise.all([retrying, backlog.watch()]);
+  const operating = carryOut({
+    controls,
+    log,
+    halt: halt.signal,
+    looking,
+    targets: () => [...partitions.keys()].map((partition) => partitionTarget(name, partition)),
+    act: operate,
+  });
+  const running = Promise.all([retrying, operating]);
   try {
     subscription = await feed.subscribe(
       name,
@@ -334,12 +358,10 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       inFlight: gate.running(),
       unfinished: unfinished(),
       lastEventAt,
-      blocked: backlog.counts(),
+      blocked: backlog.size(),
       retries,
       breaker: breaker.state(),
     }),
-    retryParked: (id, by = OPERATOR) => backlog.retryParked(id, by),
-    discardParked: backlog.discardParked,
     async idle() {
       while (!halt.signal.aborted) {
         const behind = async (): Promise<boolean> => (await feed.lag(name)).some(({ events }) => events > 0);

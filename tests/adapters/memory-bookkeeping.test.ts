@@ -1,6 +1,7 @@
 import {
   memoryBlockedLanes,
   memoryCheckpoints,
+  memoryControls,
   memoryLeases,
   memorySchedule,
   memorySnapshots,
@@ -8,6 +9,7 @@ import {
 import { memoryKeyStore } from '../../adapters/memory/key-store.ts';
 import { blockedLanesContract } from '../contracts/blocked-lanes.ts';
 import { checkpointsContract } from '../contracts/checkpoints.ts';
+import { controlsContract } from '../contracts/controls.ts';
 import { keyStoreContract } from '../contracts/key-store.ts';
 import { leasesContract } from '../contracts/leases.ts';
 import type { Make } from '../contracts/making.ts';
@@ -26,6 +28,7 @@ checkpointsContract(
   }),
 );
 leasesContract('memory', made(memoryLeases));
+controlsContract('memory', made(memoryControls));
 blockedLanesContract('memory', made(memoryBlockedLanes));
 scheduleContract('memory', made(memorySchedule));
 snapshotsContract('memory', made(memorySnapshots));

@@ -5,6 +5,7 @@ import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { blockedLanesContract } from '../contracts/blocked-lanes.ts';
 import { checkpointsContract } from '../contracts/checkpoints.ts';
+import { controlsContract } from '../contracts/controls.ts';
 import { keyStoreContract } from '../contracts/key-store.ts';
 import { leasesContract } from '../contracts/leases.ts';
 import type { Make } from '../contracts/making.ts';
@@ -41,6 +42,10 @@ checkpointsContract('sqlite', async () => {
 leasesContract(
   'sqlite',
   made(({ leases }) => leases),
+);
+controlsContract(
+  'sqlite',
+  made(({ controls }) => controls),
 );
 blockedLanesContract(
   'sqlite',

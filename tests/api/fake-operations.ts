@@ -117,17 +117,17 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
       get: async (id) => items.get(id),
       async retry(id, actor) {
         done.push(`retry ${id} by ${actor.id}`);
-        return items.delete(id);
+        return items.delete(id) ? { done: 1, asked: 0 } : undefined;
       },
       async discard(id, { actor, reason }) {
         done.push(`discard ${id} by ${actor.id}: ${reason}`);
-        return items.delete(id);
+        return items.delete(id) ? { done: 1, asked: 0 } : undefined;
       },
       async retryMatching(filter, actor) {
         const found = matching(filter);
         for (const { id } of found) items.delete(id);
         done.push(`retry ${found.length} by ${actor.id}`);
-        return found.length;
+        return { done: found.length, asked: 0 };
       },
     },
   };

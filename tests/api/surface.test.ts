@@ -193,8 +193,8 @@ operations(
     });
     for (const body of [{}, { all: true, consumer: 'payment' }, { all: false }])
       assert.is((await post('/ops/parked/retry', body)).body.code, 'invalid_request', JSON.stringify(body));
-    assert.equal((await post('/ops/parked/retry', { consumer: 'payment' })).body, { retried: 0 });
-    assert.equal((await post('/ops/parked/retry', { all: true })).body, { retried: 2 });
+    assert.equal((await post('/ops/parked/retry', { consumer: 'payment' })).body, { retried: 0, asked: 0 });
+    assert.equal((await post('/ops/parked/retry', { all: true })).body, { retried: 2, asked: 0 });
     assert.ok(api.operations.done.includes('discard p2 by operator: a test order'));
   }),
 );

@@ -91,6 +91,26 @@ export const blockedLanesContract = (name: string, make: Make<BlockedLanes>): vo
     assert.is(await lanes.block(blocked, by(2)), 'fenced');
   });
 
+  test('counts the lanes of a consumer, and knows the one that has waited for longest', async (lanes) => {
+    assert.equal(await lanes.tally('mail'), { retrying: 0, parked: 0 });
+    const day = (n: number): string => `2026-01-0${n}T00:00:00.000Z`;
+    await lanes.block(blockedBy('mail', 'order-1', { firstAt: day(3) }));
+    await lanes.block(blockedBy('mail', 'order-2', { firstAt: day(2), state: 'retrying', dueAt: day(9) }));
+    await lanes.block(blockedBy('mail', 'order-3', { firstAt: day(4) }));
+    await lanes.block(blockedBy('stock', 'order-4', { firstAt: day(1) }));
+    assert.equal(await lanes.tally('mail'), {
+      retrying: 1,
+      parked: 2,
+      oldest: { id: 'mail-order-2', stream: 'order-2', firstAt: day(2) },
+    });
+    await lanes.dequeue('mail-order-2', 'order-2.0');
+    assert.equal(await lanes.tally('mail'), {
+      retrying: 0,
+      parked: 2,
+      oldest: { id: 'mail-order-1', stream: 'order-1', firstAt: day(3) },
+    });
+  });
+
   test('finds blocked lanes by what they are, in pages', async (lanes) => {
     for (let i = 0; i < 5; i++) await lanes.block(blockedBy('mail', `order-${i}`));
     const retrying = blockedBy('payment', 'order-3', {

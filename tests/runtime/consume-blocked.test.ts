@@ -1,31 +1,19 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { discardParkedIn, laneId, retryParkedIn } from '../../runtime/deliver/blocked.ts';
+import { laneId } from '../../runtime/deliver/blocked.ts';
 import { storeFeed } from '../../runtime/feed/store-feed.ts';
 import { until } from '../fake-clock.ts';
-import { latch, name, of, position, world } from './world.ts';
+import { brokenWorld as broken, latch, name, of, position, world } from './world.ts';
 
 const test = suite('consume: blocked streams');
-const by = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' } as const;
 const ID = laneId({ consumer: 'tester', partition: 'all', key: 'order-a' });
-
-/** A world whose `order-a@1` fails while `broken.on`. */
-const broken = (verdict: { do: 'retry'; afterMs: number } | { do: 'park'; why: string }) => {
-  const w = world();
-  const fault = { on: true };
-  w.steering.handle = async (event) => {
-    if (fault.on && name(event) === 'order-a@1') throw new Error('broken');
-  };
-  w.steering.onFailure = () => verdict;
-  return { ...w, fault };
-};
 
 test('a long retry goes to the schedule: its stream queues, the others and the checkpoint go on, then order is kept', async () => {
   const w = broken({ do: 'retry', afterMs: 5_000 });
   await w.happen('order-a', 'order-a', 'order-a', 'order-b');
   const running = await w.start();
   await running.idle();
-  assert.equal(running.status().blocked.retrying, 1);
+  assert.equal(running.status().blocked, 1);
   assert.equal(w.handled.slice().sort(), ['order-a@0', 'order-b@0']);
   await w.clock.advance(300);
   assert.is(position(await w.checkpoint()), 4);
@@ -48,84 +36,7 @@ test('a long retry goes to the schedule: its stream queues, the others and the c
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
   assert.is(await w.blockedLanes.get(ID), undefined);
-  assert.equal(running.status().blocked.retrying, 0);
-  await running.close();
-});
-
-test('a parked event is audited, keeps its stream behind it, and a retry runs all of it in order', async () => {
-  const w = broken({ do: 'park', why: 'a bug' });
-  await w.happen('order-a', 'order-a', 'order-a', 'order-b');
-  const running = await w.start();
-  await running.idle();
-  await w.happen('order-a');
-  await running.idle();
-  await w.clock.advance(60_000);
-  assert.equal(of(w.handled, 'order-a'), ['order-a@0']);
-  assert.equal(w.errors, ['an event is parked; its lane waits for an operator']);
-  const parked = await w.blockedLanes.get(ID);
-  assert.equal(
-    [parked?.state, parked?.attempts, parked?.error.message, parked?.queued],
-    ['parked', 1, 'broken', 3],
-  );
-  assert.equal(running.status().blocked, {
-    retrying: 0,
-    parked: 1,
-    oldest: { id: ID, stream: 'order-a', since: '2026-01-05T09:00:00.000Z' },
-  });
-
-  w.fault.on = false;
-  assert.is(await running.retryParked(ID, by), true);
-  await running.idle();
-  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
-  assert.equal(
-    w.audited.map(({ type, eventId, actor, why }) => [type, eventId, actor.id, why]),
-    [
-      ['EventParked', 'order-a/1', 'consumer-runtime', 'a bug'],
-      ['ParkedEventRetried', 'order-a/1', 'olga', 'sold by phone'],
-    ],
-  );
-  assert.is(await running.retryParked(ID, by), false);
-  await running.close();
-});
-
-test('an operator`s retry counts anew, and parks again when it fails again', async () => {
-  const w = broken({ do: 'park', why: 'a bug' });
-  await w.happen('order-a', 'order-a');
-  const running = await w.start();
-  await running.idle();
-  await w.clock.advance(7_200_000);
-  assert.is(await running.retryParked(ID, by), true);
-  await until('parked again', () => w.failures.length === 2 && running.status().blocked.parked === 1);
-  assert.equal(
-    w.failures.map(({ attempt, sinceFirstMs }) => [attempt, sinceFirstMs]),
-    [
-      [1, 0],
-      [1, 0],
-    ],
-  );
-  await running.close();
-});
-
-test('discarding drops the head, for a reason, and what waits behind it goes on', async () => {
-  const w = broken({ do: 'park', why: 'a bug' });
-  await w.happen('order-a', 'order-a', 'order-a');
-  const running = await w.start();
-  await running.idle();
-  assert.is(await running.discardParked(ID, by), true);
-  await running.idle();
-  assert.equal(w.handled, ['order-a@0', 'order-a@2']);
-  assert.equal(
-    w.audited.map(({ type, why }) => [type, why]),
-    [
-      ['EventParked', 'a bug'],
-      ['ParkedEventDiscarded', 'sold by phone'],
-    ],
-  );
-  assert.is(await w.blockedLanes.get(ID), undefined);
-  await w.happen('order-a');
-  await running.idle();
-  assert.equal(w.handled, ['order-a@0', 'order-a@2', 'order-a@3']);
-  assert.is(await running.discardParked(ID, by), false);
+  assert.equal(running.status().blocked, 0);
   await running.close();
 });
 
@@ -174,13 +85,13 @@ test('a restart finds the blocked queues, parked and retrying, and goes on behin
   const second = await w.start();
   await second.idle();
   assert.equal(w.handled, ['order-b@0']);
-  const { retrying, parked } = second.status().blocked;
+  const { retrying, parked } = await w.blockedLanes.tally('tester');
   assert.equal([retrying, parked], [1, 1]);
   fault.on = false;
   await w.clock.advance(30_000);
   await second.idle();
   assert.equal(of(w.handled, 'order-r'), ['order-r@0', 'order-r@1', 'order-r@2']);
-  assert.is(await second.retryParked(ID, by), true);
+  assert.is(await w.operate('retry', ID), true);
   await second.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2']);
   await second.close();
@@ -202,43 +113,10 @@ test('a crash before the commit delivers again what is blocked or was done alrea
   await second.idle();
   assert.is((await w.blockedLanes.get(ID))?.queued, 2);
   w.fault.on = false;
-  await second.retryParked(ID, by);
+  await w.operate('retry', ID);
   await second.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@1', 'order-a@2']);
   await second.close();
-});
-
-test('a retry written by another process is noticed within about a second', async () => {
-  const w = broken({ do: 'park', why: 'a bug' });
-  await w.happen('order-a', 'order-a', 'order-a');
-  const running = await w.start();
-  await running.idle();
-  w.fault.on = false;
-  assert.is(await retryParkedIn(w.blockedLanes, ID, w.clock.now()), true);
-  await w.clock.advance(1_100);
-  await running.idle();
-  assert.equal(w.handled, ['order-a@0', 'order-a@1', 'order-a@2']);
-  assert.is(running.status().blocked.parked, 0);
-  await running.close();
-});
-
-test('a discard by another process is noticed too, also when the next event comes first', async () => {
-  for (const behind of [0, 1, 2]) {
-    const w = broken({ do: 'park', why: 'a bug' });
-    await w.happen('order-a', 'order-a', ...Array<string>(behind).fill('order-a'));
-    const running = await w.start();
-    await running.idle();
-    assert.is(await discardParkedIn(w.blockedLanes, ID, w.clock.now()), true);
-    await w.happen('order-a');
-    await w.advanceUntil('all others are handled', () => w.handled.length === 2 + behind, 5_000);
-    await running.idle();
-    assert.equal(
-      w.handled,
-      [0, ...Array.from({ length: behind + 1 }, (_, i) => i + 2)].map((revision) => `order-a@${revision}`),
-    );
-    assert.is(await w.blockedLanes.get(ID), undefined);
-    await running.close();
-  }
 });
 
 test('an event that comes while its stream`s queue is worked off waits its turn', async () => {
@@ -248,7 +126,7 @@ test('an event that comes while its stream`s queue is worked off waits its turn'
   await running.idle();
   const slow = latch();
   w.steering.handle = (event) => (name(event) === 'order-a@1' ? slow.opened : Promise.resolve());
-  await running.retryParked(ID, by);
+  await w.operate('retry', ID);
   await until('the head runs', () => w.tried.filter((one) => one === 'order-a@1').length === 2);
   await w.happen('order-a', 'order-b');
   await until('the other stream is done', () => w.handled.includes('order-b@0'));
@@ -257,31 +135,6 @@ test('an event that comes while its stream`s queue is worked off waits its turn'
   await running.idle();
   assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2', 'order-a@3']);
   await running.close();
-});
-
-test('an event queued behind what another process discards is not lost by a restart', async () => {
-  const w = broken({ do: 'park', why: 'a bug' });
-  await w.happen('order-a', 'order-a');
-  const first = await w.start();
-  await first.idle();
-  assert.is(await discardParkedIn(w.blockedLanes, ID, w.clock.now()), true);
-  // Halts once the event is in the queue: what the restart finds is what is in the books.
-  w.steering.handle = () => new Promise(() => undefined);
-  await w.happen('order-a');
-  await until(
-    'it is in the books',
-    async () => (await w.blockedLanes.get(ID)) !== undefined && position(await w.store.tail()) === 3,
-  );
-  await w.clock.advance(300);
-  const closed = first.close();
-  await w.clock.advance(20_000);
-  await closed;
-  assert.is(position(await w.checkpoint()), 3);
-  w.steering.handle = async () => undefined;
-  const second = await w.start();
-  await second.idle();
-  assert.equal(w.handled, ['order-a@0', 'order-a@2']);
-  await second.close();
 });
 
 test('a crash in the middle of a discard is made good at the next start', async () => {
@@ -294,7 +147,7 @@ test('a crash in the middle of a discard is made good at the next start', async 
   const second = await w.start();
   await second.idle();
   assert.equal(w.handled, ['order-a@0', 'order-a@2']);
-  assert.is(second.status().blocked.parked, 0);
+  assert.is(second.status().blocked, 0);
   await second.close();
 });
 
@@ -307,7 +160,7 @@ test('many streams that fall due together are worked off within the concurrency,
   for (let i = 0; i < 200; i++) await w.happen(`order-${i}`);
   const running = await w.start();
   await running.idle();
-  assert.is(running.status().blocked.retrying, 200);
+  assert.is(running.status().blocked, 200);
   const go = latch();
   w.steering.handle = () => go.opened;
   await w.clock.advance(10_000);

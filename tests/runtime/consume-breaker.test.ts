@@ -98,7 +98,7 @@ test('the pause does not count towards the hour after which an event is given up
   await w.advanceUntil('the others are done', () => w.handled.length === 29);
   await w.advanceUntil('it has failed again', () => w.failures.at(-1)?.event.stream === 'order-0');
   assert.ok((w.failures.at(-1)?.sinceFirstMs ?? Infinity) < 60_000);
-  assert.is(running.status().blocked.parked, 0);
+  assert.is(running.status().blocked, 0);
   await running.close();
 });
 
@@ -111,7 +111,7 @@ test('failures that are not the outside`s do not open it', async () => {
   const running = await w.start();
   await running.idle();
   assert.is(running.status().state, 'running');
-  assert.is(running.status().blocked.parked, 40);
+  assert.is(running.status().blocked, 40);
   await running.close();
 });
 

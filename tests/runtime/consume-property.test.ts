@@ -59,7 +59,7 @@ test('every stream is handled completely and in order, whatever fails, restarts 
         const appended: string[] = [];
         const retryAll = async (): Promise<void> => {
           for (const { id } of (await w.blockedLanes.find({ state: 'parked' }, { limit: 100 })).items)
-            await running.retryParked(id);
+            void w.operate('retry', id);
         };
         let running = await w.start();
         for (const one of steps) {

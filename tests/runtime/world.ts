@@ -10,6 +10,7 @@ import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Log, Randomness } from '../../ports/system.ts';
 import type { ParkingEntry } from '../../runtime/deliver/blocked.ts';
 import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
+import { askForParked, type By } from '../../runtime/deliver/parked.ts';
 import { decimalDistance, storeFeed } from '../../runtime/feed/store-feed.ts';
 import { createLeased, type Leased } from '../../runtime/lease.ts';
 import { fakeClock } from '../fake-clock.ts';
@@ -55,6 +56,8 @@ export const latch = (): Readonly<{ opened: Promise<void>; open(): void }> => {
   return { opened, open: () => open() };
 };
 
+const OPERATOR: By = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' };
+
 export type Steering = {
   handle(event: EventEnvelope, signal: AbortSignal): Promise<void>;
   onFailure(failure: Failure): Verdict;
@@ -63,7 +66,7 @@ export type Steering = {
 export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const clock = fakeClock(START);
   const store = memoryEventStore();
-  const { checkpoints, blockedLanes, schedule, leases } = memoryBookkeeping(store.id);
+  const { checkpoints, blockedLanes, schedule, leases, controls } = memoryBookkeeping(store.id);
   /** `order-a@0`, in the order in which handling ended well. */
   const handled: string[] = [];
   const tried: string[] = [];
@@ -112,6 +115,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
       feed: feed(),
       blockedLanes,
       schedule,
+      controls,
       leased: leased(),
       clock,
       randomness,
@@ -146,6 +150,17 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     }
   };
   const checkpoint = (): Promise<string | undefined> => checkpoints.get('tester', 'all');
+  let controlIds = 0;
+  /** As an operator asks for it; false when nothing is parked under `id`, or nobody carries it out. */
+  const operate = async (act: 'retry' | 'discard', id: string, by: By = OPERATOR): Promise<boolean> => {
+    const lane = await blockedLanes.get(id);
+    if (lane?.state !== 'parked') return false;
+    async function* lanes() {
+      yield lane!;
+    }
+    const newId = (): string => String((controlIds += 1)).padStart(6, '0');
+    return (await askForParked({ controls, clock, newId }, act, lanes(), by)).done === 1;
+  };
   return {
     clock,
     store,
@@ -153,6 +168,8 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     blockedLanes,
     schedule,
     leases,
+    controls,
+    operate,
     leased,
     feedOptions,
     handled,
@@ -169,6 +186,17 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
     advanceUntil,
     checkpoint,
   };
+};
+
+/** A world whose `order-a@1` fails while `broken.on`. */
+export const brokenWorld = (verdict: { do: 'retry'; afterMs: number } | { do: 'park'; why: string }) => {
+  const w = world();
+  const fault = { on: true };
+  w.steering.handle = async (event) => {
+    if (fault.on && name(event) === 'order-a@1') throw new Error('broken');
+  };
+  w.steering.onFailure = () => verdict;
+  return { ...w, fault };
 };
 
 /** Handled revisions of one stream. */
