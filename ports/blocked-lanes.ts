@@ -41,6 +41,8 @@ export type Tally = Readonly<{
 
 /** Durable when they resolve; a write that the fence refuses answers 'fenced' and changes nothing. */
 export interface BlockedLanes {
+  /** Refuses lower tokens from now on: who takes lanes over says so before it reads them. */
+  guard(fence: Fence): Promise<'kept' | 'fenced'>;
   /** Writes (or replaces) what is known of a blocked lane, and queues its event where it is not. */
   block(lane: BlockedLane, fence?: Fence): Promise<'kept' | 'fenced'>;
   /** Queues an event behind the blocked lane `id`. */

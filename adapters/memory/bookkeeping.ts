@@ -67,6 +67,7 @@ export const memoryBlockedLanes = (): BlockedLanes => {
     );
   };
   return {
+    guard: async (fence) => (passes(fence) ? 'kept' : 'fenced'),
     async block(lane, fence) {
       if (!passes(fence)) return 'fenced';
       lanes.set(lane.id, copyOf(lane));

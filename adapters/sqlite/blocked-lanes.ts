@@ -28,6 +28,9 @@ const pushed = (lane: string, event: EventEnvelope): Step => ({
 const LEFT = 'select count(*) as left from waiting_events where lane = ?';
 
 export const sqliteBlockedLanes = (file: SqliteFile): BlockedLanes => ({
+  async guard(fence) {
+    return (await file.write(...fenced(fence))).ok ? 'kept' : 'fenced';
+  },
   async block(lane, fence) {
     const { id, consumer, state, event, firstAt } = lane;
     const written = await file.write(

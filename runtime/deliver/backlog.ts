@@ -180,7 +180,9 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
 
   return {
     async load(assignment) {
-      const { partition } = assignment;
+      const { partition, fence } = assignment;
+      // Whoever held it before and does not know yet adds nothing to what is read here.
+      if (fence) await durably(assignment, () => blockedLanes.guard(fence));
       await durably(assignment, async () => {
         for await (const blocked of blockedOf(blockedLanes, name)) {
           if (blocked.partition !== partition) continue;

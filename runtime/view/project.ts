@@ -31,6 +31,7 @@ const PAGE = 500;
  * more than reading them again.
  */
 const EMPTY_COMMIT_MS = 1_000;
+const STALE_MS = 100;
 
 /**
  * Runs until `close()`. Follows the active build, also when another one is switched to; builds one first when
@@ -61,7 +62,7 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
   };
 
   /** Along the active build, until another one is active or another process writes this one. */
-  const along = async (view: View, { fence }: Held): Promise<Way> => {
+  const along = async (view: View, { fence, signal }: Held): Promise<Way> => {
     const folding = createFolding(projection, (id) => reads.row<D>(view, id));
     let committed = await reads.checkpoint(view);
     let committedMs = clock.now().getTime();
@@ -74,7 +75,11 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
         await folding.take(events);
         if (events.length > 0 || clock.now().getTime() - committedMs >= EMPTY_COMMIT_MS) {
           const commit = { from: committed, rows: folding.rows(), to: scanned, fence };
-          if ((await reads.commit(view, commit)) === 'stale') return 'again';
+          if ((await reads.commit(view, commit)) === 'stale') {
+            // Another process keeps it up by now, which this one is to hear of: not a thousand times until then.
+            await clock.sleep(STALE_MS, signal);
+            return 'again';
+          }
           committed = scanned;
           committedMs = clock.now().getTime();
           // Switched while this was being written: the new build may lack these events, and waits for nobody

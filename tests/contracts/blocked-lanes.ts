@@ -91,6 +91,17 @@ export const blockedLanesContract = (name: string, make: Make<BlockedLanes>): vo
     assert.is(await lanes.block(blocked, by(2)), 'fenced');
   });
 
+  test('who takes lanes over is guarded from the one before, from then on', async (lanes) => {
+    const by = (token: number) => ({ lease: 'consume:mail', token });
+    const blocked = blockedBy('mail', 'order-1');
+    await lanes.block(blocked, by(1));
+    assert.is(await lanes.guard(by(2)), 'kept');
+    assert.is(await lanes.enqueue(blocked.id, event('late', 11), by(1)), 'fenced');
+    assert.is(await lanes.guard(by(1)), 'fenced');
+    assert.is(await lanes.enqueue(blocked.id, event('next', 12), by(2)), 'kept');
+    assert.equal(await queue(lanes, blocked.id), ['order-1.0', 'next']);
+  });
+
   test('counts the lanes of a consumer, and knows the one that has waited for longest', async (lanes) => {
     assert.equal(await lanes.tally('mail'), { retrying: 0, parked: 0 });
     const day = (n: number): string => `2026-01-0${n}T00:00:00.000Z`;

@@ -1,12 +1,81 @@
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openSqliteBookkeeping } from '../../adapters/sqlite/bookkeeping.ts';
+import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
+import { system, systemClock, systemRandomness } from '../../adapters/system.ts';
+import type { Position } from '../../domain/kernel.ts';
 import type { Batch, EventFeed, FeedSubscription, Member } from '../../ports/event-feed.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import { storeFeed } from '../../runtime/feed/store-feed.ts';
+import { decimalDistance, storeFeed } from '../../runtime/feed/store-feed.ts';
+import { newFolder } from '../adapters/sqlite-folder.ts';
+import { eventFeedContract, type FeedWorld } from '../contracts/event-feed.ts';
 import { until } from '../fake-clock.ts';
 import { createLeased } from '../../runtime/lease.ts';
 import { quietLog } from '../quiet-log.ts';
 import { LEASE_MS, newEvent, position, world } from './world.ts';
+
+/** As `name` has them, in a folder of its own. */
+const onSqlite = async (): Promise<FeedWorld> => {
+  const { folder, remove } = newFolder();
+  const path = (name: string): string => join(folder, name);
+  const store = openSqliteEventStore({ ...system, path: path('events.db'), newId: systemRandomness.uuid });
+  const { checkpoints, leases, close } = openSqliteBookkeeping({
+    path: path('bookkeeping.db'),
+    store: store.id,
+  });
+  const revisions = new Map<string, number>();
+  let processes = 0;
+  return {
+    partitions: 1,
+    feed() {
+      const holder = `process ${(processes += 1)}`;
+      const leased = createLeased({ ...system, leases, holder, ttlMs: LEASE_MS, log: quietLog });
+      return storeFeed({
+        ...system,
+        store,
+        checkpoints,
+        leased,
+        log: quietLog,
+        distance: decimalDistance(1),
+      });
+    },
+    async happen(...streams) {
+      const positions: Position[] = [];
+      for (const stream of streams) {
+        const n = (revisions.get(stream) ?? -1) + 1;
+        const at = systemClock.now().toISOString();
+        const done = await store.append(stream, n === 0 ? 'none' : n - 1, [newEvent(stream, n, 'live', at)]);
+        if (!done.ok) throw new Error(`${stream} is at ${done.actual}`);
+        positions.push(done.position);
+        revisions.set(stream, n);
+      }
+      return positions;
+    },
+    advanceUntil: until,
+    async close() {
+      await store.close();
+      await close();
+      remove();
+    },
+  };
+};
+
+eventFeedContract('a store in memory', async () => {
+  const w = world();
+  return {
+    partitions: 1,
+    feed: w.feed,
+    async happen(...streams) {
+      const before = await w.store.tail();
+      await w.happen(...streams);
+      return (await w.store.readAll(before)).events.map(({ position: at }) => at);
+    },
+    advanceUntil: (what, condition) => w.advanceUntil(what, condition),
+    close: async () => undefined,
+  };
+});
+eventFeedContract('a store in SQLite', onSqlite);
 
 const test = suite('store feed');
 const member = (onBatch: Member['onBatch']): Member => ({ onAssigned: async () => undefined, onBatch });
@@ -33,60 +102,6 @@ const follow = async (
   );
   return { seen, batches, subscription };
 };
-
-test('delivers what is there and what comes, with cursors to commit to, and resumes behind the checkpoint', async () => {
-  const w = world();
-  for (let i = 0; i < 25; i++) await w.happen('order-a');
-  const first = await follow(w.feed());
-  await until('all', () => first.seen.length === 25);
-  assert.ok(first.batches.every(({ deliveries }) => deliveries.length <= 10));
-  assert.is(first.batches.at(-1)?.atTail, true);
-  await first.subscription.close();
-  await first.subscription.ended;
-  assert.is(position(await w.checkpoint()), 25);
-  await w.happen('order-a', 'order-b');
-  const second = await follow(w.feed());
-  await until('the rest', () => second.seen.length === 2);
-  assert.equal(second.seen, ['order-a/25', 'order-b/0']);
-  await second.subscription.close();
-});
-
-test('the next batch waits for the one before', async () => {
-  const w = world();
-  for (let i = 0; i < 25; i++) await w.happen('order-a');
-  let calls = 0;
-  const subscription = await w.feed().subscribe(
-    'tester',
-    ALL,
-    member(({ signal }) => {
-      calls += 1;
-      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    }),
-  );
-  await until('the first', () => calls === 1);
-  await w.clock.advance(10_000);
-  assert.is(calls, 1);
-  await subscription.close();
-  assert.is(await w.checkpoint(), undefined);
-});
-
-test('from now: the first start is remembered, also in an empty store', async () => {
-  const empty = world();
-  await (await follow(empty.feed(), { from: 'now' })).subscription.close();
-  await empty.happen('order-a');
-  const later = await follow(empty.feed(), { from: 'now' });
-  await until('what came since', () => later.seen.length === 1);
-  await later.subscription.close();
-
-  const w = world();
-  await w.happen('order-a');
-  await (await follow(w.feed(), { from: 'now' })).subscription.close();
-  await w.happen('order-b');
-  const again = await follow(w.feed(), { from: 'now' });
-  await until('what came since', () => again.seen.length === 1);
-  assert.equal(again.seen, ['order-b/0']);
-  await again.subscription.close();
-});
 
 const lagOf = async (feed: EventFeed): Promise<{ events: number; seconds: number }> => {
   const [lag] = await feed.lag('tester');

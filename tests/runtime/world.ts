@@ -29,7 +29,7 @@ export const newEvent = (
   origin: 'live' | 'import' = 'live',
   at = START,
 ): NewEvent => ({
-  type: 'Happened',
+  type: stream.startsWith('other-') ? 'Other' : 'Happened',
   data: { n },
   id: `${stream}/${n}`,
   schema: 1,
