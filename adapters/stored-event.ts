@@ -1,13 +1,8 @@
 /** How an event is kept as text, shared by the adapters that number events without gaps. */
 import { categoryOf, type EventEnvelope, type NewEvent, type Position } from '../domain/kernel.ts';
-import {
-  APPEND_BYTES,
-  AppendTooLarge,
-  PAGE_EVENTS,
-  type EventFilter,
-  type EventPage,
-} from '../ports/event-store.ts';
+import { APPEND_BYTES, AppendTooLarge, type EventFilter } from '../ports/event-store.ts';
 
+/** Bounds of a page beside its events: events looked at, and characters of their JSON (a first event may have more). */
 export const PAGE_SCANNED = 10_000;
 export const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -41,10 +36,7 @@ export const checkSize = (stream: string, texts: readonly string[]): void => {
   if (bytes > APPEND_BYTES) throw new AppendTooLarge(stream, bytes);
 };
 
-/**
- * The JSON text of an event without its position. Type and stream come first, so that a filter can look at
- * them without parsing.
- */
+/** The JSON text of an event without its position. */
 export const textOf = (
   stream: string,
   revision: number,
@@ -57,54 +49,10 @@ export const eventOf = (text: string, position: number): EventEnvelope => {
   return event as EventEnvelope;
 };
 
-const HEAD = /^\{"type":"((?:[^"\\]|\\.)*)","stream":"((?:[^"\\]|\\.)*)"/;
-const unescaped = (text: string): string =>
-  text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
-
-/** Whether the event in `text` passes, told from the text's first bytes. */
-export const passing = ({ categories, types }: EventFilter): ((text: string) => boolean) => {
-  if (!categories && !types) return () => true;
-  return (text) => {
-    const head = HEAD.exec(text);
-    if (!head) throw new Error(`a stored event does not begin as one: ${text.slice(0, 80)}`);
-    const [, type = '', stream = ''] = head;
-    return (
-      (!types || types.includes(unescaped(type))) &&
-      (!categories || categories.includes(categoryOf(unescaped(stream))))
-    );
-  };
-};
-
-/** Texts by number, ascending, without gaps. */
-export type Numbered = Iterable<{ readonly key: number; readonly value: string }>;
-
-/**
- * One page out of `texts`, which begin right behind `after`. `last`: the number at which the store ends now.
- * Bounded by `limit`, 500 events, 10,000 scanned and 4 MiB of text (a first event may be larger).
- */
-export const pageOf = (
-  texts: Numbered,
-  after: Position | undefined,
-  last: number,
-  filter: EventFilter & { readonly limit?: number },
-): EventPage => {
-  const limit = Math.min(filter.limit ?? PAGE_EVENTS, PAGE_EVENTS);
-  if (!(limit >= 1)) throw new RangeError(`a page cannot hold ${limit} events`);
-  const passes = passing(filter);
-  const events: EventEnvelope[] = [];
-  let scanned = numberOf(after);
-  let characters = 0;
-  let seen = 0;
-  for (const { key, value } of texts) {
-    if (key > last || seen >= PAGE_SCANNED || (seen > 0 && characters + value.length > PAGE_BYTES)) break;
-    seen += 1;
-    characters += value.length;
-    scanned = key;
-    if (passes(value)) events.push(eventOf(value, key));
-    if (events.length >= limit) break;
-  }
-  return { events, scanned: seen === 0 ? after : positionAt(scanned), atTail: scanned >= last };
-};
+export const passing =
+  ({ categories, types }: EventFilter) =>
+  ({ stream, type }: EventEnvelope): boolean =>
+    (types?.includes(type) ?? true) && (categories?.includes(categoryOf(stream)) ?? true);
 
 /** Whether `stored` holds the very events that are to be appended: the same ids at the same place. */
 export const sameIds = (stored: readonly (string | undefined)[], events: readonly NewEvent[]): boolean =>

@@ -3,11 +3,12 @@
  * memory. A member is one process's; it takes part as long as it shows signs of life, and hears of what it was given and
  * what is gone when it does.
  */
-import { categoryOf, type EventEnvelope, type Position } from '../../domain/kernel.ts';
+import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import type { Assignment, EventFeed, From, Lag, Member } from '../../ports/event-feed.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
 import type { Clock } from '../../ports/system.ts';
 import { createListeners } from '../listeners.ts';
+import { passing } from '../stored-event.ts';
 
 /** `sessionMs`: how long a member without a sign of life keeps its partitions. */
 export type MemberOptions = Readonly<{ clock: Clock; sessionMs: number }>;
@@ -69,15 +70,14 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
   const feed = ({ clock, sessionMs }: MemberOptions): EventFeed => ({
     partitionOf: (stream) => String(partitionIndex(stream)),
 
-    async subscribe(name, { from, batchSize, categories, types }, { onAssigned, onBatch }: Member) {
+    async subscribe(name, { from, batchSize, ...filter }, { onAssigned, onBatch }: Member) {
       const group = groupOf(name, from);
       const { places, members } = group;
       const me = (lastMember += 1);
       const stopping = new AbortController();
       const held = new Map<number, Held>();
       const delivering = new Set<Promise<void>>();
-      const passes = ({ stream, type }: EventEnvelope): boolean =>
-        (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
+      const passes = passing(filter);
       const holds = (place: Place, { assignment }: Held): boolean =>
         place.holder?.member === me && place.holder.token === assignment.fence?.token;
 

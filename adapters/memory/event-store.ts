@@ -6,7 +6,9 @@ import {
   checkSize,
   eventOf,
   numberOf,
-  pageOf,
+  passing,
+  PAGE_BYTES,
+  PAGE_SCANNED,
   positionAt,
   sameIds,
   textOf,
@@ -23,13 +25,26 @@ export const memoryEventStore = (id = 'memory'): EventStore => {
   };
   const at = (position: number): EventEnvelope => eventOf(texts[position - 1]!, position);
 
-  const readAll: EventStore['readAll'] = async (after, options = {}) => {
+  const readAll: EventStore['readAll'] = async (after, { limit = PAGE_EVENTS, ...filter } = {}) => {
     open();
+    const most = Math.min(limit, PAGE_EVENTS);
+    if (!(most >= 1)) throw new RangeError(`a page cannot hold ${limit} events`);
+    const passes = passing(filter);
     const first = numberOf(after);
-    const behind = function* () {
-      for (let i = first; i < texts.length; i++) yield { key: i + 1, value: texts[i]! };
+    const until = Math.min(texts.length, first + PAGE_SCANNED);
+    const events: EventEnvelope[] = [];
+    let [scanned, characters] = [first, 0];
+    while (scanned < until && events.length < most && characters < PAGE_BYTES) {
+      const event = at((scanned += 1));
+      if (!passes(event)) continue;
+      events.push(event);
+      characters += texts[scanned - 1]!.length;
+    }
+    return {
+      events,
+      scanned: scanned === first ? after : positionAt(scanned),
+      atTail: scanned >= texts.length,
     };
-    return pageOf(behind(), after, texts.length, options);
   };
 
   return {

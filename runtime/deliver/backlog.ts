@@ -49,7 +49,6 @@ export const laneIn = (assignment: Assignment, key: string): LaneHere => ({
 export type Waiting = {
   readonly id: string;
   readonly lane: LaneHere;
-  readonly stream: string;
   state: BlockedLane['state'];
   dueAtMs: number;
   headId: string;
@@ -123,7 +122,6 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
     const waiting: Waiting = {
       id,
       lane,
-      stream: event.stream,
       state,
       dueAtMs: dueAt === undefined ? 0 : Date.parse(dueAt),
       headId: event.id,

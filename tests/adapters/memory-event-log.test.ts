@@ -1,5 +1,6 @@
 import { memoryEventLog } from '../../adapters/memory/event-log.ts';
 import { eventFeedContract } from '../contracts/event-feed.ts';
+import { eventPublisherContract } from '../contracts/event-publisher.ts';
 import { LEASE_MS, world } from '../runtime/world.ts';
 
 /** Publishes what a store holds, as a forwarder would. */
@@ -22,3 +23,17 @@ const madeOf = (partitions: number) => async () => {
   };
 };
 for (const partitions of [1, 4]) eventFeedContract(`memory log of ${partitions}`, madeOf(partitions));
+
+eventPublisherContract('memory log', async () => {
+  const { clock, advanceUntil } = world();
+  const log = memoryEventLog(3);
+  const feed = log.feed({ clock, sessionMs: LEASE_MS });
+  return {
+    port: {
+      publisher: log.publisher,
+      feed,
+      advanceUntil: (what, condition) => advanceUntil(what, condition),
+    },
+    close: async () => undefined,
+  };
+});

@@ -1,0 +1,67 @@
+import * as assert from 'uvu/assert';
+import type { EventEnvelope, Position } from '../../domain/kernel.ts';
+import type { EventFeed } from '../../ports/event-feed.ts';
+import type { EventPublisher } from '../../ports/event-publisher.ts';
+import { newEvent } from './event-store.ts';
+import { contract, type Make } from './making.ts';
+
+/** A publisher, and the feed of what it fills. `advanceUntil`: lets time pass until the condition holds. */
+export type Published = Readonly<{
+  publisher: EventPublisher;
+  feed: EventFeed;
+  advanceUntil(what: string, condition: () => boolean | Promise<boolean>): Promise<void>;
+}>;
+
+const event = (stream: string, revision: number): EventEnvelope => ({
+  ...newEvent(`${stream}/${revision}`, 'OrderPlaced'),
+  data: { text: 'a “quoted” name\n☃', amountMinor: 1, nothing: null },
+  stream,
+  revision,
+  position: String(revision + 1).padStart(16, '0') as Position,
+});
+
+/** What every adapter that fills a log must do. */
+export const eventPublisherContract = (name: string, make: Make<Published>): void => {
+  const { test, run } = contract(`event publisher: ${name}`, make);
+  const follow = async ({ feed }: Published) => {
+    const seen: EventEnvelope[] = [];
+    const { close } = await feed.subscribe(
+      'tester',
+      { categories: ['order'], from: 'beginning', batchSize: 10 },
+      {
+        onAssigned: async () => undefined,
+        onBatch: async ({ deliveries }) => void seen.push(...deliveries.map((one) => one.event)),
+      },
+    );
+    return { seen, close };
+  };
+
+  test('what is published comes as it was, each stream in order', async (world) => {
+    const streams = ['order-a', 'order-b', 'order-c'];
+    const events = [0, 1, 2].flatMap((revision) => streams.map((stream) => event(stream, revision)));
+    await world.publisher.publish(events.slice(0, 4));
+    await world.publisher.publish([]);
+    await world.publisher.publish(events.slice(4));
+    const { seen, close } = await follow(world);
+    await world.advanceUntil('all', () => seen.length === 9);
+    for (const stream of streams)
+      assert.equal(
+        seen.filter((one) => one.stream === stream),
+        events.filter((one) => one.stream === stream),
+      );
+    await close();
+  });
+
+  test('published again it comes again, under its id', async (world) => {
+    const { seen, close } = await follow(world);
+    await world.publisher.publish([event('order-a', 0)]);
+    await world.publisher.publish([event('order-a', 0), event('order-a', 1)]);
+    await world.advanceUntil('all', () => seen.length === 3);
+    assert.equal(
+      seen.map(({ id }) => id),
+      ['order-a/0', 'order-a/0', 'order-a/1'],
+    );
+    await close();
+  });
+  run();
+};
