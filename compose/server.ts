@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
+import { isRetriable } from '../runtime/retry.ts';
 import { assemble, type Shop } from './assemble.ts';
 import { seedDemo } from './demo.ts';
 import type { Environment } from './environment.ts';
@@ -28,6 +29,7 @@ const KEEP_ALIVE_MS = 65_000;
 const ANSWER_MS = 10_000;
 /** How long the start waits for views: a new shop's are there in no time, those of a long history must not hold it up. */
 const VIEWS_MS = 2_000;
+const MISFITS_MS = 2_000;
 
 const listen = (server: Server, host: string, port: number): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -83,6 +85,19 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
   }
 };
 
+/** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
+const refuseMisfits = async (shop: Shop, { clock, log }: System): Promise<void> => {
+  const late = new AbortController();
+  const looked = shop.misfits().catch((error: unknown) => {
+    if (!isRetriable(error)) throw error;
+    return undefined;
+  });
+  const found = await Promise.race([looked, clock.sleep(MISFITS_MS, late.signal).then(() => undefined)]);
+  late.abort();
+  if (!found) log.warn({}, 'whether consumers and views fit the event store could not be looked at');
+  else if (found[0] !== undefined) throw new Misfit(found[0]);
+};
+
 /** Starts everything on `parts`, the API first, or rejects with nothing left running and the parts closed. */
 const runServer = async (parts: Parts, environment: Environment): Promise<RunningServer> => {
   const { ROLES } = environment;
@@ -97,8 +112,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
   };
   try {
     const shop = assemble(parts, environment);
-    const [misfit] = await shop.misfits();
-    if (misfit !== undefined) throw new Misfit(misfit);
+    await refuseMisfits(shop, system);
     const seeded =
       environment.SEED === 'demo' && (await store.tail()) === undefined
         ? await seedDemo(shop.executor, environment.CURRENCY)

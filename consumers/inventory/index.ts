@@ -183,6 +183,12 @@ export const inventory: ShopConsumer = {
         if (event.type === 'BackorderFilled') {
           const filled = stockEvent(event);
           if (filled.type !== 'BackorderFilled') return;
+          // One delivery may fill more than one decision does.
+          await stocks.command(
+            keyOf(event.stream),
+            { type: 'FillBackorders', data: {} },
+            { event, step: 'fill-more' },
+          );
           const { orderId, lineId } = reservationOf(filled.data.reservationId);
           const before = await orders.load(orderId);
           if (before.lines.some((line) => line.lineId === lineId && line.held === null))

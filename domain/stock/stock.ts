@@ -74,6 +74,10 @@ export type Reservation = Readonly<{
  */
 export type StockState = Readonly<{
   revision: number;
+  /** Back-orders that were filled one behind the other, up to now. */
+  filledInARow: number;
+  /** As many were filled as one decision may: there may be more to fill. */
+  moreToFill: boolean;
   onHand: number;
   reserved: number;
   backordered: number;
@@ -84,9 +88,13 @@ export type StockState = Readonly<{
 
 const BUCKETS = 64;
 const RECENT_COMMANDS = 1_000;
+/** What one decision fills: an append has a greatest size, and thousands may wait for one delivery. */
+export const FILLS_AT_ONCE = 500;
 
 export const initialStock: StockState = {
   revision: -1,
+  filledInARow: 0,
+  moreToFill: false,
   onHand: 0,
   reserved: 0,
   backordered: 0,
@@ -167,7 +175,9 @@ const change = (state: StockState, event: StockEvent): StockState => {
 
 const evolve = (state: StockState, event: Stamped<StockEvent>): StockState => {
   const revision = state.revision + 1;
-  const next = { ...change(state, event), revision };
+  const filledInARow = event.type === 'BackorderFilled' ? state.filledInARow + 1 : 0;
+  const moreToFill = filledInARow > 0 ? filledInARow % FILLS_AT_ONCE === 0 : state.moreToFill;
+  const next = { ...change(state, event), revision, filledInARow, moreToFill };
   if (event.type !== 'GoodsReceived' && event.type !== 'StockAdjusted') return next;
   return { ...next, recent: remember(state.recent, event.meta.commandId, revision, RECENT_COMMANDS) };
 };
@@ -198,10 +208,12 @@ export type StockCommand =
    * `total`: units of the reservation that have left in all. A reservation that is over has been told
    * already.
    */
-  | Readonly<{ type: 'DispatchUnits'; data: Readonly<{ reservationId: string; total: number }> }>;
+  | Readonly<{ type: 'DispatchUnits'; data: Readonly<{ reservationId: string; total: number }> }>
+  /** Goes on where a decision that made units free filled as many as it might. */
+  | Readonly<{ type: 'FillBackorders'; data: Record<string, never> }>;
 export type StockRefusal = Refusal<'out_of_stock' | 'below_zero'>;
 
-/** Gives what became free to those who wait, first come first served. */
+/** Gives what became free to those who wait, first come first served, FILLS_AT_ONCE of them at most. */
 const fills = (state: StockState): StockEvent[] => {
   let free = available(state);
   if (free <= 0 || state.backordered === 0) return [];
@@ -210,7 +222,7 @@ const fills = (state: StockState): StockEvent[] => {
     .filter(([, r]) => r.backordered > 0);
   waiting.sort(([, a], [, b]) => a.turn - b.turn);
   const events: StockEvent[] = [];
-  for (const [id, { backordered }] of waiting) {
+  for (const [id, { backordered }] of waiting.slice(0, FILLS_AT_ONCE)) {
     const quantity = Math.min(free, backordered);
     if (quantity <= 0) break;
     events.push({ type: 'BackorderFilled', data: { reservationId: id, quantity } });
@@ -280,6 +292,8 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
     }
     case 'DispatchUnits':
       return accept(...dispatch(state, command.data.reservationId, command.data.total));
+    case 'FillBackorders':
+      return accept(...fills(state));
     default: {
       const never: never = command;
       throw new Error(`unknown command ${(never as StockCommand).type}`);
@@ -300,7 +314,7 @@ export const stocks: Aggregate<StockCommand, StockEvent, StockState, StockRefusa
   decider: stock,
   ledTo: (state, commandId) => ledTo(state.recent, commandId),
   weight: (state) => 10 + Math.ceil(sizeOf(state.recent) / 4),
-  shape: 'stock-2',
+  shape: 'stock-3',
 };
 
 /** A sentence for each rule that `state` breaks. */
@@ -317,7 +331,7 @@ export const brokenStockRules = (state: StockState): readonly string[] => {
     broken.push(`back-ordered ${state.backordered} ≠ ${backordered} of all reservations`);
   if (all.some((r) => r.reserved < 0 || r.backordered < 0 || r.dispatched < 0))
     broken.push('a reservation is below 0');
-  if (state.backordered > 0 && available(state) > 0)
+  if (state.backordered > 0 && available(state) > 0 && !state.moreToFill)
     broken.push(`${available(state)} are free while ${state.backordered} wait`);
   return broken;
 };

@@ -2,7 +2,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inventory } from '../../consumers/inventory/index.ts';
 import type { OrderCommand } from '../../domain/order/commands.ts';
-import { reservationId, reservationIn, stockStream } from '../../domain/stock/stock.ts';
+import {
+  brokenStockRules,
+  FILLS_AT_ONCE,
+  reservationId,
+  reservationIn,
+  stockStream,
+} from '../../domain/stock/stock.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { authorize, dispatch, message, ORDER_ID } from '../domain/scenario.ts';
 import { worldOf } from './world.ts';
@@ -135,6 +141,28 @@ test('a back-order that is filled is told to the order once', async () => {
     ],
   );
   assert.equal((await world.types()).filter((type) => type === 'StockReserved').length, 2);
+});
+
+test('one delivery fills thousands that wait, a part at a time, those first who came first', async () => {
+  const world = await shopWith(10, 0, 'backorder');
+  const WAITING = 2_300;
+  const reserve = (n: number): Promise<unknown> =>
+    world.stockCommand('LAMP', {
+      type: 'ReserveUnits',
+      data: { reservationId: reservationId(ORDER_ID, `other ${n}`), quantity: 1, onShortage: 'backorder' },
+    });
+  for (let n = 0; n < WAITING; n++) await reserve(n);
+  await world.stockCommand('LAMP', { type: 'ReceiveGoods', data: { quantity: WAITING + 1 } });
+  assert.is((await world.stock('LAMP')).reserved, FILLS_AT_ONCE);
+  await reserve(WAITING);
+  assert.is((await world.stock('LAMP')).backordered, WAITING + 1 - FILLS_AT_ONCE, 'behind those who wait');
+  for (let round = 0; round < 5; round++) {
+    assert.equal(brokenStockRules(await world.stock('LAMP')), []);
+    // Its order has no such line, and says so; the stock goes on all the same.
+    await thrownBy(world.handle(await world.last('BackorderFilled', stockStream('LAMP'))));
+  }
+  const { reserved, backordered, moreToFill } = await world.stock('LAMP');
+  assert.equal([reserved, backordered, moreToFill], [WAITING + 1, 0, false]);
 });
 
 test('filled before the order heard that it waits: comes again, and is right then', async () => {
