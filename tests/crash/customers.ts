@@ -34,7 +34,8 @@ export type Customers = Readonly<{
 }>;
 
 const AT_ONCE = 16;
-const SKUS = [
+/** Of the demo shop, plentiful. */
+export const SKUS = [
   'MUG-BLUE',
   'MUG-SAND',
   'TEAPOT-1L',

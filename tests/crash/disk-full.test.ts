@@ -46,7 +46,7 @@ const smallFiles = (place: string): Narrow | undefined => {
 const AT_ONCE = 8;
 /** That many requests in a row are refused: it is full, and stays so. */
 const REFUSED = 50;
-const END_MS = 60_000;
+const END_MS = 120_000;
 
 type Wanted = { readonly key: string; answer?: Answer };
 const placed = async (client: Client, wanted: Wanted): Promise<Answer> =>

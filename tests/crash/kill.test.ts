@@ -13,7 +13,7 @@ import { openParts } from '../../compose/parts.ts';
 import { clientOf, eventually } from '../flow/client.ts';
 import { brokenAccounts, foldAll } from './accounts.ts';
 import { customers, dice, HOT_SKU } from './customers.ts';
-import { startProcess, type ServerProcess } from './server-process.ts';
+import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from './server-process.ts';
 
 const test = suite('crash: kill -9');
 const CRASHES = Number(process.env.CRASHES ?? 12);
@@ -23,23 +23,13 @@ const HOT_UNITS = 8 * CRASHES;
 /** To come to rest, with retries that wait for up to 30 s. */
 const END_MS = 60_000 + CRASHES * 2_000;
 
-const VARIABLES = {
-  PORT: '0',
-  SEED: 'demo',
-  LOG_LEVEL: 'error',
-  SIM_PAYMENT_LATENCY_MS: '5',
-  SIM_WAREHOUSE_LATENCY_MS: '20',
-  SIM_PAYMENT_UNKNOWN_RATE: '0.1',
-  SIM_PAYMENT_FAILURE_RATE: '0.05',
-};
-
 let running: ServerProcess | undefined;
 // A test that failed must not leave its server behind, or the run hangs.
 test.after.each(async () => void (await running?.end('SIGKILL')));
 
 test(`killed ${CRASHES} times at any moment, it loses no order, charges and sends once, and comes to rest`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-crash-'));
-  const variables = { ...VARIABLES, DATA_DIR: folder };
+  const variables = { ...UNRELIABLE_SHOP, DATA_DIR: folder };
   const roll = dice(SEED);
   let token = '';
   const start = (): ServerProcess => (running = startProcess(variables));

@@ -15,6 +15,17 @@ export type ServerProcess = Readonly<{
   errors(): string;
 }>;
 
+/** A demo shop with an outside that is quick, and now and then fails or leaves open what it did. */
+export const UNRELIABLE_SHOP = {
+  PORT: '0',
+  SEED: 'demo',
+  LOG_LEVEL: 'error',
+  SIM_PAYMENT_LATENCY_MS: '5',
+  SIM_WAREHOUSE_LATENCY_MS: '20',
+  SIM_PAYMENT_UNKNOWN_RATE: '0.1',
+  SIM_PAYMENT_FAILURE_RATE: '0.05',
+} as const;
+
 const MAIN = join(import.meta.dirname, '..', '..', 'main.js');
 
 /**

@@ -51,6 +51,7 @@ const load = (shop: Shop) => {
 };
 
 const BACKUPS = 2;
+const END_MS = 120_000;
 
 test('taken from a shop under load it comes back whole, with every order that was acknowledged, and goes on', async () => {
   const folder = newFolder();
@@ -99,13 +100,20 @@ test('taken from a shop under load it comes back whole, with every order that wa
       }
       const parts = await openParts(environmentOf(back), system);
       try {
-        await eventually('every order to end', async () =>
-          [...(await foldAll(parts)).orders.values()].every((order) => statusOf(order) === 'delivered'),
+        await eventually(
+          'every order to end',
+          async () =>
+            [...(await foldAll(parts)).orders.values()].every((order) => statusOf(order) === 'delivered'),
+          END_MS,
         );
-        await eventually('rest', async () => {
-          const { items } = await again.ok('GET', '/ops/consumers');
-          return items.every(({ lag, inFlight }: any) => lag.events === 0 && inFlight === 0);
-        });
+        await eventually(
+          'rest',
+          async () => {
+            const { items } = await again.ok('GET', '/ops/consumers');
+            return items.every(({ lag, inFlight }: any) => lag.events === 0 && inFlight === 0);
+          },
+          END_MS,
+        );
         await again.close();
         opened.pop();
         const folded = await foldAll(parts);
