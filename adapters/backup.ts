@@ -108,24 +108,28 @@ const copyFile = (from: string, to: string): boolean => {
 /** Copies what of `names` is there. */
 const copyInto = async (from: string, to: string, names: readonly string[]): Promise<File[]> => {
   const copied: File[] = [];
-  for (const name of names) {
-    const source = join(from, name);
+  for (const top of names) {
+    const source = join(from, top);
     if (!existsSync(source)) continue;
     for (const path of statSync(source).isDirectory() ? filesIn(source) : [source]) {
-      const copy = join(to, relative(from, path));
+      const name = relative(from, path);
+      const copy = join(to, name);
       if (!copyFile(path, copy)) continue;
-      const file = relative(to, copy).split(sep).join('/');
-      copied.push({ name: file, bytes: statSync(copy).size, sha256: await sha256(copy) });
+      copied.push({
+        name: name.split(sep).join('/'),
+        bytes: statSync(copy).size,
+        sha256: await sha256(copy),
+      });
     }
   }
   return copied;
 };
 
 /** Makes a folder, or takes an empty one. */
-const emptyFolder = (path: string, sentence: (path: string) => string): string => {
+const emptyFolder = (path: string): void => {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (readdirSync(path).length > 0) throw new BackupError(sentence(path));
-  return path;
+  if (readdirSync(path).length > 0)
+    throw new BackupError(`${path} is not empty: give the backup a folder of its own`);
 };
 
 const storeIn = (path: string): Pick<Manifest, 'store' | 'events'> => {
@@ -151,10 +155,8 @@ export const backUp = async ({ from, to, keysTo = to, now }: BackUp): Promise<Ma
   const folder = existingDataFolder(from);
   if (!existsSync(join(folder, EVENTS)))
     throw new BackupError(`the data folder ${folder} has no events yet: nothing is to be backed up`);
-  const busy = (path: string): string => `${path} is not empty: give the backup a folder of its own`;
-  const targets = [...new Set([resolve(to), resolve(keysTo)])];
-  for (const target of targets) emptyFolder(target, busy);
   const [data, keys] = [resolve(to), resolve(keysTo)];
+  for (const target of [data, keys]) emptyFolder(target);
   const dataFiles = await copyInto(folder, data, FOLLOWERS);
   const moment = await heldStill(join(folder, OUTSIDE), () => copyInto(folder, data, [EVENTS, OUTSIDE]));
   dataFiles.push(...moment, ...(await copyInto(folder, data, SENT)));

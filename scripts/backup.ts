@@ -2,7 +2,8 @@
 import { systemClock } from '../adapters/system.ts';
 import { backUp } from '../adapters/backup.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
+import { readBackupArguments } from './cli/backup-arguments.ts';
+import { print, runCommand } from './cli/command-line.ts';
 
 const HELP = `npm run backup -- FOLDER [--keys FOLDER] [--json]
 
@@ -18,28 +19,21 @@ A key that is given by MASTER_KEY or MASTER_KEY_FILE is not in the folder: keep 
 Exit status: 0 done, 2 for wrong use or a folder that will not do, 1 when the disk refused.`;
 
 const main = async (): Promise<number> => {
-  const { values, positionals } = readArguments({
-    allowPositionals: true,
-    options: { keys: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-  } as const);
-  if (values.help) {
-    print(HELP);
-    return 0;
-  }
-  const [to, ...more] = positionals;
-  if (to === undefined || more.length > 0) throw new WrongUse('backup takes one folder to copy to.');
+  const given = readBackupArguments(HELP, 'backup takes one folder to copy to.');
+  if (!given) return 0;
+  const { folder: to, keys, json } = given;
   const { DATA_DIR: from } = readEnvironment(process.env);
   const { files, ...made } = await backUp({
     from,
     to,
-    ...(values.keys === undefined ? {} : { keysTo: values.keys }),
+    ...(keys === undefined ? {} : { keysTo: keys }),
     now: systemClock.now().toISOString(),
   });
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   print(
-    `${made.events.toLocaleString('en')} events of ${made.madeAt} and what goes with them: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${to}${values.keys === undefined ? '' : `, the keys in ${values.keys}`}`,
+    `${made.events.toLocaleString('en')} events of ${made.madeAt} and what goes with them: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${to}${keys === undefined ? '' : `, the keys in ${keys}`}`,
   );
-  if (values.json) print(JSON.stringify({ ...made, files: files.length, bytes }));
+  if (json) print(JSON.stringify({ ...made, files: files.length, bytes }));
   return 0;
 };
 

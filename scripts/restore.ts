@@ -1,7 +1,8 @@
 /** `npm run restore`: brings a backup back as a new data folder. */
 import { restore } from '../adapters/backup.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
+import { readBackupArguments } from './cli/backup-arguments.ts';
+import { print, runCommand } from './cli/command-line.ts';
 
 const HELP = `npm run restore -- FOLDER [--keys FOLDER] [--json]
 
@@ -18,26 +19,19 @@ provider, the warehouse and the customer.
 Exit status: 0 done, 2 for wrong use or a backup that will not do, 1 when the disk refused.`;
 
 const main = async (): Promise<number> => {
-  const { values, positionals } = readArguments({
-    allowPositionals: true,
-    options: { keys: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-  } as const);
-  if (values.help) {
-    print(HELP);
-    return 0;
-  }
-  const [from, ...more] = positionals;
-  if (from === undefined || more.length > 0) throw new WrongUse('restore takes the folder of one backup.');
+  const given = readBackupArguments(HELP, 'restore takes the folder of one backup.');
+  if (!given) return 0;
+  const { folder: from, keys, json } = given;
   const { DATA_DIR: to } = readEnvironment(process.env);
   const { files, ...restored } = await restore({
     from,
     to,
-    ...(values.keys === undefined ? {} : { keysFrom: values.keys }),
+    ...(keys === undefined ? {} : { keysFrom: keys }),
   });
   print(
     `${restored.events.toLocaleString('en')} events of ${restored.madeAt} are in ${to}: ${files.length} files, each as it was backed up. Next: npm run check`,
   );
-  if (values.json) print(JSON.stringify({ ...restored, files: files.length }));
+  if (json) print(JSON.stringify({ ...restored, files: files.length }));
   return 0;
 };
 

@@ -4,6 +4,7 @@ import type { BlockedLane, BlockedLanes } from '../ports/blocked-lanes.ts';
 import type { Controls } from '../ports/controls.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import type { Clock } from '../ports/system.ts';
+import { blockedOf } from '../runtime/deliver/blocked.ts';
 import type { RunningConsumer } from '../runtime/deliver/consume.ts';
 import { askForParked, type Carried } from '../runtime/deliver/parked.ts';
 import type { ViewOperations } from './view-builds.ts';
@@ -61,7 +62,6 @@ export type ParkedDeps = Readonly<{
 export type OperationsDeps = ParkedDeps &
   Readonly<{ running: ReadonlyMap<string, RunningConsumer>; feed: EventFeed; views: ViewOperations }>;
 
-const PAGE = 200;
 const RETRIED = 'asked for by an operator';
 
 /** Parked events: found, tried again, dropped; also by a script, whichever process runs their consumer. */
@@ -77,21 +77,6 @@ export const createParked = (deps: ParkedDeps): Parked => {
     const { state: _state, dueAt: _dueAt, partition: _partition, key: _key, ...item } = blocked;
     return { ...item, stream: item.event.stream };
   };
-  async function* matching(filter: ParkedFilter): AsyncGenerator<BlockedLane> {
-    for (let after: string | undefined; ;) {
-      const { items, next } = await blockedLanes.find(
-        { ...filter, state: 'parked' },
-        { limit: PAGE, ...(after === undefined ? {} : { after }) },
-      );
-      yield* items;
-      if (next === null) return;
-      after = next;
-      await new Promise(setImmediate);
-    }
-  }
-  async function* only(lane: BlockedLane): AsyncGenerator<BlockedLane> {
-    yield lane;
-  }
   /** Another may have been faster. */
   const orNone = (carried: Carried): Carried | undefined =>
     carried.done + carried.asked > 0 ? carried : undefined;
@@ -105,14 +90,17 @@ export const createParked = (deps: ParkedDeps): Parked => {
     get: parkedOf,
     async retry(id, actor) {
       const lane = await parkedLane(id);
-      return lane && orNone(await askForParked(deps, 'retry', only(lane), { actor, reason: RETRIED }));
+      return lane && orNone(await askForParked(deps, 'retry', [lane], { actor, reason: RETRIED }));
     },
     async discard(id, by) {
       const lane = await parkedLane(id);
-      return lane && orNone(await askForParked(deps, 'discard', only(lane), by));
+      return lane && orNone(await askForParked(deps, 'discard', [lane], by));
     },
     retryMatching: (filter, actor) =>
-      askForParked(deps, 'retry', matching(filter), { actor, reason: RETRIED }),
+      askForParked(deps, 'retry', blockedOf(blockedLanes, { ...filter, state: 'parked' }), {
+        actor,
+        reason: RETRIED,
+      }),
   };
 };
 

@@ -182,7 +182,7 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       // Whoever held it before and does not know yet adds nothing to what is read here.
       if (fence) await durably(assignment, () => blockedLanes.guard(fence));
       await durably(assignment, async () => {
-        for await (const blocked of blockedOf(blockedLanes, name)) {
+        for await (const blocked of blockedOf(blockedLanes, { consumer: name })) {
           if (blocked.partition !== partition) continue;
           const lane = laneIn(assignment, blocked.key);
           if (here.has(lane.name)) continue;

@@ -1,7 +1,7 @@
 /** A lane that waits behind a failed event, as it is kept. */
 import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
-import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
+import type { BlockedFilter, BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
 
 /** A lane of one consumer. */
 export type Lane = Pick<BlockedLane, 'consumer' | 'partition' | 'key'>;
@@ -57,16 +57,12 @@ export type History = Readonly<{ attempts: number; firstAtMs: number; pausedMs: 
 
 const PAGE = 500;
 
-/** Every lane of `consumer` that waits, a page at a time. */
-export async function* blockedOf(lanes: BlockedLanes, consumer: string): AsyncGenerator<BlockedLane> {
+/** Every blocked lane that matches, a page at a time; between two pages others get their turn, however many there are. */
+export async function* blockedOf(lanes: BlockedLanes, filter: BlockedFilter): AsyncGenerator<BlockedLane> {
   for (let after: string | undefined; ;) {
-    const page = await lanes.find(
-      { consumer },
-      after === undefined ? { limit: PAGE } : { after, limit: PAGE },
-    );
+    const page = await lanes.find(filter, after === undefined ? { limit: PAGE } : { after, limit: PAGE });
     yield* page.items;
     if (page.next === null) return;
-    // However many there are, others get their turn.
     await new Promise(setImmediate);
     after = page.next;
   }

@@ -249,13 +249,13 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   };
 
   /** What operators ask about what is parked, in the partitions that are held here. */
-  const operate = async ({ id, target, actor, reason, ...control }: Control): Promise<void> => {
+  const operate = async ({ id, target, what, actor, reason }: Control): Promise<void> => {
     const partition = [...partitions.values()].find(
       ({ assignment }) => partitionTarget(name, assignment.partition) === target,
     );
     if (!partition) return;
     const { assignment } = partition;
-    const request = parkedRequest(control.what);
+    const request = parkedRequest(what);
     let done = 0;
     for (const lane of request?.lanes ?? [])
       if (await backlog.operate(request!.do, lane, assignment, { actor, reason })) done += 1;

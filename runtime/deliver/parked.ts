@@ -26,11 +26,13 @@ export type Carried = Readonly<{ done: number; asked: number }>;
 const LANES_AT_ONCE = 200;
 const ANSWER_MS = 5_000;
 
+type LaneOf = Pick<BlockedLane, 'id' | 'consumer' | 'partition'>;
+
 /** Asks for `lanes`, of any consumer and partition, and waits some seconds for them. */
 export const askForParked = async (
   deps: Readonly<{ controls: Controls; clock: Clock; newId(): string }>,
   act: ParkedRequest['do'],
-  lanes: AsyncIterable<Pick<BlockedLane, 'id' | 'consumer' | 'partition'>>,
+  lanes: Iterable<LaneOf> | AsyncIterable<LaneOf>,
   { actor, reason }: By,
 ): Promise<Carried> => {
   const askedAt = deps.clock.now().toISOString();

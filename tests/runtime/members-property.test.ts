@@ -3,10 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryEventLog } from '../../adapters/memory/event-log.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import type { Verdict } from '../../ports/consumer.ts';
 import type { RunningConsumer } from '../../runtime/deliver/consume.ts';
 import { process, type Process } from './process.ts';
-import { LEASE_MS, name, world } from './world.ts';
+import { LEASE_MS, name, VERDICTS, world } from './world.ts';
 
 const test = suite('consume: members of a group');
 const PARTITIONS = 3;
@@ -14,12 +13,7 @@ const STREAMS = 5;
 const MOST_AT_ONCE = 3;
 
 /** What happens to an event when it is tried the first, second, ... time. */
-type Fault = 'short' | 'long' | 'park';
-const VERDICTS: Readonly<Record<Fault, Verdict>> = {
-  short: { do: 'retry', afterMs: 300 },
-  long: { do: 'retry', afterMs: 4_000 },
-  park: { do: 'park', why: 'random' },
-};
+type Fault = keyof typeof VERDICTS;
 
 type Step =
   | Readonly<{ do: 'append'; stream: number }>

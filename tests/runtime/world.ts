@@ -56,6 +56,13 @@ export const latch = (): Readonly<{ opened: Promise<void>; open(): void }> => {
   return { opened, open: () => open() };
 };
 
+/** What random failures are answered with: tried again soon, tried again later, parked. */
+export const VERDICTS = {
+  short: { do: 'retry', afterMs: 300 },
+  long: { do: 'retry', afterMs: 4_000 },
+  park: { do: 'park', why: 'random' },
+} as const satisfies Readonly<Record<string, Verdict>>;
+
 const OPERATOR: By = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by phone' };
 
 export type Steering = {
@@ -155,11 +162,8 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const operate = async (act: 'retry' | 'discard', id: string, by: By = OPERATOR): Promise<boolean> => {
     const lane = await blockedLanes.get(id);
     if (lane?.state !== 'parked') return false;
-    async function* lanes() {
-      yield lane!;
-    }
     const newId = (): string => String((controlIds += 1)).padStart(6, '0');
-    return (await askForParked({ controls, clock, newId }, act, lanes(), by)).done === 1;
+    return (await askForParked({ controls, clock, newId }, act, [lane], by)).done === 1;
   };
   return {
     clock,
