@@ -40,11 +40,9 @@ export const memoryEventStore = (id = 'memory'): EventStore => {
       events.push(event);
       characters += texts[scanned - 1]!.length;
     }
-    return {
-      events,
-      scanned: scanned === first ? after : positionAt(scanned),
-      atTail: scanned >= texts.length,
-    };
+    const atTail = scanned >= texts.length;
+    if (!atTail) await new Promise(setImmediate);
+    return { events, scanned: scanned === first ? after : positionAt(scanned), atTail };
   };
 
   return {

@@ -55,8 +55,8 @@ const among = (column: string, values: readonly string[] | undefined): string =>
   values ? ` and ${column} in (select value from json_each(?))` : '';
 
 /**
- * Events in an SQLite file. `newId`: of a store that is made here. `clock` paces the look for other processes' appends while anybody subscribes. Who reads
- * sees only what is on disk.
+ * Events in an SQLite file. `newId`: of a store that is made here. `clock` paces the look for other processes'
+ * appends while anybody subscribes. Who reads sees only what is on disk.
  */
 export const openSqliteEventStore = ({
   path,
@@ -94,7 +94,7 @@ export const openSqliteEventStore = ({
     const most = Math.min(limit, PAGE_EVENTS);
     if (!(most >= 1)) throw new RangeError(`a page cannot hold ${limit} events`);
     const from = numberOf(after);
-    return file.together(() => {
+    const page = file.together(() => {
       const tail = last();
       const until = Math.min(tail, from + PAGE_SCANNED);
       const values: SqlValue[] = [from, until];
@@ -121,6 +121,9 @@ export const openSqliteEventStore = ({
         atTail: scanned >= tail,
       };
     });
+    // Reading does not wait for anything: who has many pages to go would keep everybody else from their turn.
+    if (!page.atTail) await new Promise(setImmediate);
+    return page;
   };
 
   async function* subscribed(

@@ -124,7 +124,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     waiting = 20_000,
     snapshotEvery = 500,
   } = options;
-  const maxSize = options.cacheWeight ?? 500_000;
+  const maxSize = options.cacheWeight ?? 50_000;
   const cache = new LRUCache<string, { aggregate: AnyAggregate; entry: Entry }>({
     maxSize,
     sizeCalculation: ({ aggregate, entry }) => Math.min(maxSize, Math.max(1, aggregate.weight(entry.state))),

@@ -164,24 +164,49 @@ export const eventStoreContract = (name: string, make: Make<EventStore>): void =
     assert.is(await read({ direction: 'backward', from: 99, limit: 1 }), 'd');
   });
 
-  test('who reads a long stream gives way', async (store) => {
+  /** The stream stock-1 of four full pages, and how often the loop has turned since; `over` ends the counting. */
+  const fourPages = async (store: EventStore): Promise<Readonly<{ turns(): number; over(): void }>> => {
     for (let from = 0; from < 4 * PAGE_EVENTS; from += PAGE_EVENTS)
       await store.append(
         'stock-1',
         from === 0 ? 'none' : from - 1,
         Array.from({ length: PAGE_EVENTS }, (_, n) => newEvent(`e${from + n}`)),
       );
-    let [turns, read, over] = [0, 0, false];
+    let [turns, over] = [0, false];
     const turn = (): void => {
       turns += 1;
       if (!over) setImmediate(turn);
     };
     setImmediate(turn);
+    return { turns: () => turns, over: () => void (over = true) };
+  };
+
+  test('who reads a long stream gives way', async (store) => {
+    const { turns, over } = await fourPages(store);
+    let read = 0;
     for await (const { revision } of store.readStream('stock-1')) {
       assert.is(revision, read++);
-      assert.ok(turns * PAGE_EVENTS >= read - PAGE_EVENTS, `${turns} turns of the loop for ${read} events`);
+      assert.ok(
+        turns() * PAGE_EVENTS >= read - PAGE_EVENTS,
+        `${turns()} turns of the loop for ${read} events`,
+      );
     }
-    over = true;
+    over();
+    assert.is(read, 4 * PAGE_EVENTS);
+  });
+
+  test('who follows a store that is far ahead gives way', async (store) => {
+    const { turns, over } = await fourPages(store);
+    const stop = new AbortController();
+    let [pages, read] = [0, 0];
+    for await (const page of store.subscribe(undefined, { signal: stop.signal, limit: PAGE_EVENTS / 4 })) {
+      assert.ok(turns() >= pages, `${turns()} turns of the loop for ${pages} pages`);
+      pages += 1;
+      read += page.events.length;
+      if (read === 4 * PAGE_EVENTS) break;
+    }
+    over();
+    stop.abort();
     assert.is(read, 4 * PAGE_EVENTS);
   });
 
