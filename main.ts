@@ -1,12 +1,8 @@
 /** Reads the environment, starts the roles that it names, stops them on a signal. */
-import { setFlagsFromString } from 'node:v8';
 import { DataFolderError } from './adapters/data-folder.ts';
 import { jsonLog, systemClock, systemRandomness } from './adapters/system.ts';
 import { EnvironmentError, readEnvironment } from './compose/environment.ts';
 import { Misfit, startServer } from './compose/server.ts';
-
-// Left to itself, V8 lets a heap with 100 MB in it grow to several times as much between two collections.
-setFlagsFromString('--heap-growing-percent=40');
 
 const fail = (error: unknown): never => {
   const expected =
