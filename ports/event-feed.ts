@@ -3,6 +3,12 @@ import type { EventFilter } from './event-store.ts';
 import type { Fence } from './lease.ts';
 
 /**
+ * The type of what stands for a message that is none of our events: its stream is the message's key, its data has `why`,
+ * the bytes and where they came from. Nobody handles it: it is parked in sight.
+ */
+export const UNREADABLE = 'Unreadable';
+
+/**
  * An event and the cursor (a position, an offset; sorts as text) that its partition may be committed to once it is
  * finished.
  */

@@ -1,20 +1,23 @@
 /**
  * Runs every test file in a process of its own, two at a time, and adds up what uvu prints. A file that runs
- * nothing, hangs or dies has failed. `npm test -- PATTERN` runs the files whose path contains PATTERN.
+ * nothing, hangs or dies has failed. `npm test -- PATTERN` runs the files whose path contains PATTERN;
+ * `npm run test:servers` those that start real servers, one at a time.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const FILE_MS = 600_000;
-const PARALLEL = 2;
 const here = import.meta.dirname;
-const [pattern = ''] = process.argv.slice(2);
+const onServers = process.argv[2] === '--servers';
+const [pattern = ''] = process.argv.slice(onServers ? 3 : 2);
+const PARALLEL = onServers ? 1 : 2;
+const SUFFIX = onServers ? '.server.js' : '.test.js';
 
 const files = (folder: string): string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? files(path) : entry.name.endsWith('.test.js') ? [path] : [];
+    return entry.isDirectory() ? files(path) : entry.name.endsWith(SUFFIX) ? [path] : [];
   });
 
 type Result = Readonly<{

@@ -1,6 +1,7 @@
 /** One event handled: when its turn has come, again after short waits, until it is done or needs more than that. */
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { Consumer, Verdict } from '../../ports/consumer.ts';
+import { UNREADABLE } from '../../ports/event-feed.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../../ports/system.ts';
 import type { History } from './blocked.ts';
@@ -153,7 +154,17 @@ export const createAttempt = ({
     }
   };
 
+  /** No handler is shown what is no event, and no policy asked. */
+  const unreadable = (event: EventEnvelope, before: History | undefined): FailedFor => {
+    const { why } = event.data as { why?: unknown };
+    const error = new Error(`a message of ${event.stream} is none of our events: ${String(why)}`);
+    const nowMs = clock.now().getTime();
+    const history = { firstAtMs: nowMs, pausedMs: 0, ...before, attempts: (before?.attempts ?? 0) + 1 };
+    return { event, error, history, verdict: { do: 'park', why: error.message } };
+  };
+
   return async (event, signal, before) => {
+    if (event.type === UNREADABLE) return unreadable(event, before);
     let history = before;
     for (;;) {
       const result = await call(event, signal);

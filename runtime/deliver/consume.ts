@@ -3,7 +3,13 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
 import type { Control, Controls } from '../../ports/controls.ts';
-import type { Assignment, Batch, EventFeed, FeedSubscription } from '../../ports/event-feed.ts';
+import {
+  UNREADABLE,
+  type Assignment,
+  type Batch,
+  type EventFeed,
+  type FeedSubscription,
+} from '../../ports/event-feed.ts';
 import type { Schedule } from '../../ports/schedule.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
 import { carryOut } from '../control.ts';
@@ -235,7 +241,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     for (const { event, cursor } of batch.deliveries) {
       if (!(await roomIn(partition))) return;
       const taken = partition.window.take(cursor);
-      const lane = laneIn(partition.assignment, consumer.laneOf?.(event) ?? event.stream);
+      const laneOf = event.type === UNREADABLE ? undefined : consumer.laneOf;
+      const lane = laneIn(partition.assignment, laneOf?.(event) ?? event.stream);
       if (event.meta.origin === 'import') finish(partition, taken);
       else void lanes.start(lane.name, () => deliver(event, lane, partition, taken));
     }

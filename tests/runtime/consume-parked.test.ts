@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { UNREADABLE } from '../../ports/event-feed.ts';
 import { laneId } from '../../runtime/deliver/blocked.ts';
 import { until } from '../fake-clock.ts';
 import { brokenWorld as broken, of, world } from './world.ts';
@@ -41,6 +42,42 @@ test('a parked event is audited, keeps its stream behind it, and a retry runs al
     ],
   );
   assert.is(await w.operate('retry', ID), false);
+  await running.close();
+});
+
+test('what is none of our events is shown to no handler: it is parked, and its lane waits', async () => {
+  const w = world({ laneOf: ({ data }) => String((data as { n: number }).n.toFixed()) });
+  w.steering.onFailure = () => ({ do: 'stop', why: 'no policy is asked' });
+  await w.happen('order-a', 'order-a', 'order-b');
+  const feed = w.feed();
+  const running = await w.start({
+    feed: {
+      ...feed,
+      subscribe: (group, options, member) =>
+        feed.subscribe(group, options, {
+          ...member,
+          onBatch: ({ deliveries, ...rest }) =>
+            member.onBatch({
+              ...rest,
+              deliveries: deliveries.map(({ event, cursor }) =>
+                event.id === 'order-a/0'
+                  ? { event: { ...event, type: UNREADABLE, data: { why: 'its data is not JSON' } }, cursor }
+                  : { event, cursor },
+              ),
+            }),
+        }),
+    },
+  });
+  await running.idle();
+  assert.is(running.status().state, 'running');
+  const parked = await w.blockedLanes.get(ID);
+  assert.equal([parked?.state, parked?.event.type, parked?.attempts], ['parked', UNREADABLE, 1]);
+  assert.match(parked?.error.message ?? '', 'its data is not JSON');
+  assert.is(await w.operate('retry', ID), true);
+  await running.idle();
+  const again = await w.blockedLanes.get(ID);
+  assert.is(again?.state, 'parked', 'trying again does not make it one');
+  assert.equal(w.tried, ['order-a@1', 'order-b@0'], 'in lanes of their own');
   await running.close();
 });
 

@@ -1,0 +1,236 @@
+/** A member of a group: kafkajs decides which partitions it has, and each of them is followed on its own. */
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { StoreUnavailable, type EventFilter } from '../../ports/event-store.ts';
+import type { Assignment, FeedSubscription, Member } from '../../ports/event-feed.ts';
+import type { Fence } from '../../ports/lease.ts';
+import type { Clock, Log } from '../../ports/system.ts';
+import { WrongTopic, type Cluster } from './cluster.ts';
+import { textOfMark, type Committed } from './mark.ts';
+import { createPlace, type Place } from './place.ts';
+
+/**
+ * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
+ * last seek of the group. `fenceOf`: makes this member the newest holder of a partition.
+ */
+export type JoinOptions = Readonly<{
+  cluster: Cluster;
+  clock: Clock;
+  log: Log;
+  sessionMs: number;
+  group: string;
+  topics: readonly string[];
+  batchSize: number;
+  filter: EventFilter;
+  member: Member;
+  startOf(topic: string, partition: number): Promise<Committed & Readonly<{ fresh: boolean }>>;
+  soughtNow(): Promise<number>;
+  fenceOf(partition: string): Promise<Fence>;
+}>;
+export type Joined = FeedSubscription & Readonly<{ oldest(partition: string): string | undefined }>;
+
+const BEATS = 3;
+/** How long a fetch waits for messages: a partition that was paused is looked at no later. */
+const FETCH_MS = 250;
+/** Of a partition: above it no more is fetched, below half of it again. */
+const FETCHED_MESSAGES = 2_000;
+const COMMIT_MS = 200;
+const LOOK_MS = 1_000;
+const AGAIN_MS = 500;
+/** A broker that hangs must not hold up the end of a process. */
+const LEAVE_MS = 5_000;
+
+export const joinGroup = (options: JoinOptions): Joined => {
+  const { cluster, clock, log, sessionMs, group, topics, batchSize, filter, member } = options;
+  const stopping = new AbortController();
+  const places = new Map<string, Place>();
+  const paused = new Set<Place>();
+  let consumer: Consumer | undefined;
+  let running = new Set<Promise<void>>();
+  const told = (error: unknown): string =>
+    error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+
+  const partitionsOf = ({ topic, partition }: Place) => [{ topic, partitions: [partition] }];
+  /** kafkajs refuses both while it is between two lives; the next assignment begins with every partition paused. */
+  const hold = (place: Place): void => {
+    paused.add(place);
+    try {
+      consumer?.pause(partitionsOf(place));
+    } catch {
+      // As said.
+    }
+  };
+  const go = (place: Place): void => {
+    paused.delete(place);
+    try {
+      consumer?.resume(partitionsOf(place));
+    } catch {
+      // As said.
+    }
+  };
+
+  const commitAll = async (which: readonly Place[]): Promise<void> => {
+    const taken = which.flatMap((place) => {
+      const finished = place.end.signal.aborted ? undefined : place.take();
+      return finished ? [{ place, finished }] : [];
+    });
+    if (taken.length === 0 || !consumer) return;
+    try {
+      await consumer.commitOffsets(
+        taken.map(({ place: { topic, partition }, finished: { offset, mark } }) => ({
+          topic,
+          partition,
+          offset,
+          metadata: textOfMark(mark),
+        })),
+      );
+    } catch (error) {
+      for (const { place, finished } of taken) place.untake(finished);
+      log.warn({ group, error: told(error) }, 'offsets could not be committed; trying again');
+    }
+  };
+  const leave = (place: Place): void => {
+    place.end.abort();
+    paused.delete(place);
+    if (places.get(place.name) === place) places.delete(place.name);
+  };
+  const leaveAll = (): void => {
+    for (const place of places.values()) leave(place);
+  };
+
+  /** Finds where to begin, tells the member, and begins; again while the bookkeeping or a broker is away. */
+  const begin = async (place: Place): Promise<Assignment | undefined> => {
+    const { topic, partition, name, end } = place;
+    while (!end.signal.aborted) {
+      try {
+        const fence = await options.fenceOf(name);
+        const assignment = { partition: name, signal: end.signal, fence };
+        const { offset = '0', mark, fresh } = await options.startOf(topic, partition);
+        if (end.signal.aborted) return undefined;
+        // At once: what comes between now and a restart must not be taken for the past.
+        if (fresh) await consumer?.commitOffsets([{ topic, partition, offset, metadata: textOfMark(mark) }]);
+        await member.onAssigned(assignment);
+        if (end.signal.aborted) return undefined;
+        consumer?.seek({ topic, partition, offset });
+        place.begin(offset, mark);
+        go(place);
+        return assignment;
+      } catch (error) {
+        log.warn({ group, partition: name, error: told(error) }, 'a partition cannot be begun; trying again');
+        await clock.sleep(AGAIN_MS, end.signal);
+      }
+    }
+    return undefined;
+  };
+  const follow = async (place: Place): Promise<void> => {
+    const assignment = await begin(place);
+    while (assignment && !place.end.signal.aborted) {
+      const handed = place.hand(batchSize);
+      if (paused.has(place) && place.waiting() < FETCHED_MESSAGES / 2) go(place);
+      if (handed) await member.onBatch({ ...assignment, ...handed });
+      else await place.news();
+    }
+  };
+  const give = (topic: string, partition: number): void => {
+    const place = createPlace(topic, partition, filter);
+    places.set(place.name, place);
+    hold(place);
+    const following = follow(place).finally(() => running.delete(following));
+    running.add(following);
+  };
+
+  const eachBatch = async ({ batch, resolveOffset }: EachBatchPayload): Promise<void> => {
+    const place = places.get(`${batch.topic}/${batch.partition}`);
+    if (!place?.fetched(batch.messages, batch.highWatermark)) return;
+    resolveOffset(batch.lastOffset());
+    if (place.waiting() >= FETCHED_MESSAGES) hold(place);
+  };
+  /** Until it is stopped, or kafkajs has given up for good. */
+  const live = async (): Promise<void> => {
+    const gone = new AbortController();
+    const over = AbortSignal.any([gone.signal, stopping.signal]);
+    let why: Error = new StoreUnavailable('the consumer has stopped');
+    const made = cluster.kafka.consumer({
+      groupId: cluster.groupId(group),
+      sessionTimeout: sessionMs,
+      heartbeatInterval: Math.floor(sessionMs / BEATS),
+      rebalanceTimeout: sessionMs,
+      maxWaitTimeInMs: FETCH_MS,
+      allowAutoTopicCreation: false,
+    });
+    consumer = made;
+    // What was given before is gone with every new assignment; what stays is begun again from what was committed.
+    made.on(made.events.GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+      leaveAll();
+      for (const [topic, partitions] of Object.entries(memberAssignment))
+        for (const partition of partitions) give(topic, partition);
+    });
+    made.on(made.events.REBALANCING, leaveAll);
+    made.on(made.events.CRASH, ({ payload }) => {
+      leaveAll();
+      why = payload.error;
+      if (!payload.restart) gone.abort();
+    });
+    try {
+      await made.connect();
+      await made.subscribe({ topics: [...topics], fromBeginning: true });
+      await made.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: topics.length * cluster.partitions,
+        eachBatch,
+      });
+      for (let lookMs = 0; !over.aborted; lookMs = (lookMs + COMMIT_MS) % LOOK_MS) {
+        await clock.sleep(COMMIT_MS, over);
+        if (over.aborted) break;
+        await commitAll([...places.values()]);
+        if (lookMs > 0) continue;
+        const n = await options.soughtNow().catch(() => 0);
+        const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
+        for (const place of elsewhere) {
+          leave(place);
+          give(place.topic, place.partition);
+        }
+      }
+      if (!stopping.signal.aborted) throw why;
+      await commitAll([...places.values()]);
+    } finally {
+      leaveAll();
+      await Promise.all(running);
+      consumer = undefined;
+      const left = new AbortController();
+      const disconnecting = made
+        .disconnect()
+        .catch((error: unknown) =>
+          log.info({ group, error: told(error) }, 'a consumer did not leave in peace'),
+        )
+        .finally(() => left.abort());
+      await Promise.race([disconnecting, clock.sleep(LEAVE_MS, left.signal)]);
+    }
+  };
+  const stay = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await cluster.makeTopics();
+        await live();
+      } catch (error) {
+        if (error instanceof WrongTopic) throw error;
+        log.warn({ group, error: told(error) }, 'Kafka cannot be followed; trying again');
+        await clock.sleep(AGAIN_MS, stopping.signal);
+      }
+    }
+  };
+  const ended = stay();
+  ended.catch(() => undefined); // who subscribed hears of it
+
+  return {
+    async commit(partition, cursor) {
+      places.get(partition)?.finish(cursor);
+    },
+    async close() {
+      stopping.abort();
+      await ended.catch(() => undefined);
+    },
+    ended,
+    oldest: (partition) => places.get(partition)?.oldest(),
+  };
+};

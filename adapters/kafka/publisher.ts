@@ -1,0 +1,112 @@
+import { Partitioners, type Message, type Producer } from 'kafkajs';
+import { StoreUnavailable } from '../../ports/event-store.ts';
+import type { EventPublisher } from '../../ports/event-publisher.ts';
+import type { Cluster } from './cluster.ts';
+import { messageOf, partitionIn } from './message.ts';
+
+/** What one request holds: a broker takes a batch of some 1 MB at once without further settings. */
+const SEND_MESSAGES = 1_000;
+const SEND_CHARACTERS = 700_000;
+
+type Part = Readonly<{ topic: string; partition: number; messages: Message[] }>;
+
+/** A run of `messages` in requests that a broker takes. */
+const requests = (messages: readonly Message[]): Message[][] => {
+  const all: Message[][] = [];
+  let characters = Infinity;
+  for (const message of messages) {
+    const size = message.value?.length ?? 0;
+    if (characters + size > SEND_CHARACTERS || all.at(-1)!.length >= SEND_MESSAGES) {
+      all.push([]);
+      characters = 0;
+    }
+    all.at(-1)!.push(message);
+    characters += size;
+  }
+  return all;
+};
+
+/**
+ * Fills the topics of `cluster`. Every request is for one partition, each partition has one request at a time, and the
+ * answer must name it: over several brokers the driver takes a dead one's part for written (kafkajs 2.2.4).
+ */
+export const kafkaPublisher = (
+  cluster: Cluster,
+  { source }: Readonly<{ source: string }>,
+): EventPublisher & Readonly<{ close(): Promise<void> }> => {
+  const { kafka, partitions, failed, topicOf } = cluster;
+  let producer: Promise<Producer> | undefined;
+  const busy = new Map<string, Promise<void>>();
+
+  const connected = async (): Promise<Producer> => {
+    const made = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+    });
+    await made.connect();
+    return made;
+  };
+  /** After a failure the sequence numbers of the old one are not to be trusted: the next is made anew. */
+  const leave = async (left: Promise<Producer>): Promise<void> => {
+    if (producer === left) producer = undefined;
+    await left.then((made) => made.disconnect()).catch(() => undefined);
+  };
+  const send = async ({ topic, partition, messages }: Part): Promise<void> => {
+    const sending = (producer ??= connected());
+    try {
+      const sender = await sending;
+      for (const some of requests(messages)) {
+        const answers = await sender.send({
+          topic,
+          acks: -1,
+          messages: some.map((message) => ({ ...message, partition })),
+        });
+        const [answer] = answers;
+        if (
+          answers.length !== 1 ||
+          answer?.topicName !== topic ||
+          answer.partition !== partition ||
+          answer.errorCode !== 0
+        )
+          throw new StoreUnavailable(`Kafka did not say that ${topic}/${partition} was written`);
+      }
+    } catch (error) {
+      await leave(sending);
+      throw failed('be written', error);
+    }
+  };
+  /** Behind what is under way in its partition. */
+  const inTurn = async (part: Part): Promise<void> => {
+    const key = `${part.topic}/${part.partition}`;
+    const sent = (busy.get(key) ?? Promise.resolve()).catch(() => undefined).then(() => send(part));
+    busy.set(key, sent);
+    try {
+      await sent;
+    } finally {
+      if (busy.get(key) === sent) busy.delete(key);
+    }
+  };
+
+  return {
+    async publish(events) {
+      const parts = new Map<string, Part>();
+      for (const event of events) {
+        const topic = topicOf(event.stream);
+        if (topic === undefined) throw new RangeError(`no topic takes events of ${event.stream}`);
+        const partition = partitionIn(event.stream, partitions);
+        const key = `${topic}/${partition}`;
+        const part = parts.get(key) ?? { topic, partition, messages: [] };
+        part.messages.push(messageOf(event, source));
+        parts.set(key, part);
+      }
+      const sent = await Promise.allSettled([...parts.values()].map(inTurn));
+      for (const one of sent) if (one.status === 'rejected') throw one.reason;
+    },
+    async close() {
+      await Promise.allSettled(busy.values());
+      if (producer) await leave(producer);
+    },
+  };
+};

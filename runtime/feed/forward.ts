@@ -1,0 +1,116 @@
+/** Fills a log from the event store: what the store has committed is published in its order, by one process at a time. */
+import type { Position } from '../../domain/kernel.ts';
+import type { Checkpoints } from '../../ports/checkpoints.ts';
+import type { EventPublisher } from '../../ports/event-publisher.ts';
+import type { EventPage, EventStore } from '../../ports/event-store.ts';
+import type { Clock, Log } from '../../ports/system.ts';
+import type { Held, Leased } from '../lease.ts';
+import { nameOf } from '../retry.ts';
+import { follow, type Way } from './follow.ts';
+
+/** `position`: everything up to there is in the log. `lastAt`: when something was published last (ISO 8601). */
+export type ForwardStatus = Readonly<{
+  state: 'standby' | 'running' | 'failed' | 'stopped';
+  position: Position | undefined;
+  lastAt: string | undefined;
+  why: string | undefined;
+}>;
+export type RunningForward = Readonly<{ status(): ForwardStatus; close(): Promise<void> }>;
+
+/** `categories`: those that the log has a place for. */
+export type ForwardOptions = Readonly<{
+  store: EventStore;
+  publisher: EventPublisher;
+  checkpoints: Checkpoints;
+  leased: Leased;
+  clock: Clock;
+  log: Log;
+  categories: readonly string[];
+}>;
+
+export const FORWARD = 'forward';
+const PARTITION = 'all';
+const PAGE = 500;
+/** How long events that go nowhere may stay unrecorded. */
+const EMPTY_SAVE_MS = 1_000;
+/** Another process forwards by now, which this one is to hear of before it publishes a page once more. */
+const REPLACED_MS = 1_000;
+/** How long a page that is being published holds up the end. */
+const LAST_PAGE_MS = 5_000;
+
+/**
+ * Publishes, then saves the checkpoint: a crash between the two publishes again, and who follows knows an event by its
+ * id. The next page is read while one is being published, and none is published before the one ahead of it is durable,
+ * so that no event of a stream gets ahead of an earlier one. A holder that was paused past its lease may repeat one page.
+ */
+export const runForward = (options: ForwardOptions): RunningForward => {
+  const { store, publisher, checkpoints, leased, clock, log, categories } = options;
+  const stop = new AbortController();
+  const standby: ForwardStatus = { state: 'standby', position: undefined, lastAt: undefined, why: undefined };
+  let status = standby;
+  /** The page that is being published; false when another process has moved the checkpoint. */
+  let ahead: Promise<boolean> = Promise.resolve(true);
+
+  const way = async ({ fence, signal }: Held): Promise<Way> => {
+    // A way that was cut off may have left one behind.
+    await ahead.catch(() => undefined);
+    ahead = Promise.resolve(true);
+    let saved = await checkpoints.get(FORWARD, PARTITION);
+    let savedMs = clock.now().getTime();
+    status = { ...status, state: 'running', position: saved as Position | undefined };
+    const publish = async ({ events, scanned }: EventPage): Promise<boolean> => {
+      if (scanned === undefined || scanned === saved) return true;
+      if (events.length > 0) await publisher.publish(events);
+      else if (clock.now().getTime() - savedMs < EMPTY_SAVE_MS) return true;
+      if (signal.aborted || !(await checkpoints.save(FORWARD, PARTITION, saved, scanned, fence))) {
+        await clock.sleep(REPLACED_MS, signal);
+        return false;
+      }
+      [saved, savedMs] = [scanned, clock.now().getTime()];
+      const lastAt = events.length > 0 ? clock.now().toISOString() : status.lastAt;
+      status = { ...status, position: scanned, lastAt };
+      return true;
+    };
+    return {
+      after: saved as Position | undefined,
+      async take(page) {
+        if (!(await ahead)) return 'again';
+        ahead = publish(page);
+        // Who takes the next page hears of what goes wrong; at the tail there may be none for long.
+        ahead.catch(() => undefined);
+        if (page.atTail) await ahead;
+        return 'on';
+      },
+    };
+  };
+  const run = async (): Promise<void> => {
+    try {
+      await leased(FORWARD, stop.signal, async (held) => {
+        const { signal } = held;
+        const who = { forward: 'log' };
+        await follow({ store, clock, log, who, filter: { categories }, pageSize: PAGE, signal }, () =>
+          way(held),
+        );
+        status = { ...status, state: 'standby' };
+        const ended = new AbortController();
+        void ahead.catch(() => undefined).then(() => ended.abort());
+        await clock.sleep(LAST_PAGE_MS, ended.signal);
+      });
+      status = { ...status, state: 'stopped' };
+    } catch (error) {
+      status = { ...status, state: 'failed', why: error instanceof Error ? error.message : String(error) };
+      log.error(
+        { error: nameOf(error), why: status.why },
+        'events are forwarded no longer: trying again would not help',
+      );
+    }
+  };
+  const running = run();
+  return {
+    status: () => status,
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+};

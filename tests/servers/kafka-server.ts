@@ -1,0 +1,195 @@
+/** Real Kafka for tests: brokers of a cluster of their own, on this machine alone, gone with the test. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
+import { until } from '../fake-clock.ts';
+
+const VERSION = '4.4.0';
+const STARTED_MS = 60_000;
+// Compiled to build/tests/servers: the sources are three folders up.
+const root = resolve(import.meta.dirname, '..', '..', '..');
+
+/** The folder with Kafka's jars, fetched by Maven where they are missing. */
+const jars = (): string => {
+  const folder = join(root, '.servers', `kafka-${VERSION}`);
+  if (existsSync(folder)) return folder;
+  console.error(`NOTE fetching Kafka ${VERSION} with Maven, some 43 MB …`);
+  const unfinished = `${folder}.${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  const pom = join(root, 'tests', 'servers', 'kafka-pom.xml');
+  const { status, stdout, error } = spawnSync(
+    'mvn',
+    ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0)
+    throw new Error(
+      `Kafka cannot be fetched; it takes Java 17 and Maven (on Debian: apt-get install maven): ${error?.message ?? stdout}`,
+    );
+  renameSync(unfinished, folder);
+  return folder;
+};
+
+const freePort = (): Promise<number> =>
+  new Promise((done, failed) => {
+    const server = createServer().once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => done(port));
+    });
+  });
+
+type Broker = {
+  readonly id: number;
+  readonly port: number;
+  readonly folder: string;
+  process: ChildProcess | undefined;
+};
+
+export type KafkaServer = Readonly<{
+  brokers: readonly string[];
+  /** Ends broker `n` (from 0) as a crash would. */
+  kill(n: number): Promise<void>;
+  /** Starts it again, and waits until it serves. */
+  start(n: number): Promise<void>;
+  /** Stands still, as a process whose machine is gone: its connections stay open. */
+  freeze(n: number): void;
+  thaw(n: number): void;
+  close(): Promise<void>;
+}>;
+
+const LOGGING = `<Configuration status="ERROR"><Appenders><Console name="out"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
+<Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers></Configuration>`;
+
+/** `count` brokers, each also a controller. */
+export const startKafka = async (count = 1): Promise<KafkaServer> => {
+  const classPath = join(jars(), '*');
+  const folder = mkdtempSync(join(tmpdir(), 'orderfold-kafka-'));
+  const ports: number[] = [];
+  while (ports.length < count * 2) {
+    const port = await freePort();
+    if (!ports.includes(port)) ports.push(port);
+  }
+  const voters = Array.from({ length: count }, (_, id) => `${id}@127.0.0.1:${ports[count + id]}`).join(',');
+  const logging = join(folder, 'log4j2.xml');
+  writeFileSync(logging, LOGGING);
+  const java = (args: readonly string[]): string[] => [
+    '-Xmx384m',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    `-Dlog4j2.configurationFile=${logging}`,
+    '-cp',
+    classPath,
+    ...args,
+  ];
+  const nodes = Array.from({ length: count }, (_, id): Broker => {
+    const own = join(folder, String(id));
+    mkdirSync(own);
+    writeFileSync(
+      join(own, 'server.properties'),
+      Object.entries({
+        'process.roles': 'broker,controller',
+        'node.id': id,
+        listeners: `PLAINTEXT://127.0.0.1:${ports[id]},CONTROLLER://127.0.0.1:${ports[count + id]}`,
+        'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports[id]}`,
+        'controller.listener.names': 'CONTROLLER',
+        'controller.quorum.voters': voters,
+        'log.dirs': join(own, 'log'),
+        'offsets.topic.replication.factor': count,
+        'offsets.topic.num.partitions': 4,
+        'transaction.state.log.replication.factor': count,
+        'transaction.state.log.min.isr': 1,
+        'transaction.state.log.num.partitions': 4,
+        'group.initial.rebalance.delay.ms': 0,
+        'group.min.session.timeout.ms': 1_000,
+        'broker.session.timeout.ms': 3_000,
+        'broker.heartbeat.interval.ms': 500,
+        'auto.create.topics.enable': false,
+      })
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    );
+    return { id, port: ports[id]!, folder: own, process: undefined };
+  });
+  for (const { folder: own } of nodes) {
+    const { status, stderr, stdout, error } = spawnSync(
+      'java',
+      java([
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        'b3JkZXJmb2xkLXRlc3RzLQ',
+        '-c',
+        join(own, 'server.properties'),
+      ]),
+      { encoding: 'utf8' },
+    );
+    if (status !== 0) throw new Error(`Kafka's storage cannot be made: ${error?.message ?? stderr + stdout}`);
+  }
+  const launch = (broker: Broker): void => {
+    broker.process = spawn('java', java(['kafka.Kafka', join(broker.folder, 'server.properties')]), {
+      stdio: 'ignore',
+    });
+    broker.process.unref();
+  };
+  const brokers = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const serves = async ({ id, port }: Broker): Promise<void> => {
+    const admin = new Kafka({
+      brokers: [`127.0.0.1:${port}`],
+      clientId: 'test',
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 0 },
+    }).admin();
+    await until(
+      `broker ${id} serves`,
+      async () => {
+        try {
+          await admin.connect();
+          return (await admin.describeCluster()).brokers.some(({ nodeId }) => nodeId === id);
+        } catch {
+          return false;
+        }
+      },
+      STARTED_MS,
+    );
+    await admin.disconnect();
+  };
+  const kill = (broker: Broker): Promise<void> =>
+    new Promise((resolved) => {
+      const { process: child } = broker;
+      broker.process = undefined;
+      if (!child || child.exitCode !== null || child.signalCode !== null) return resolved();
+      child.once('exit', () => resolved());
+      child.kill('SIGKILL');
+    });
+  const close = async (): Promise<void> => {
+    await Promise.all(nodes.map(kill));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // They end with the test, also with one that fails.
+  process.once('exit', () => {
+    for (const { process: child } of nodes) child?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+  try {
+    for (const node of nodes) launch(node);
+    await Promise.all(nodes.map(serves));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    brokers,
+    kill: (n) => kill(nodes[n]!),
+    async start(n) {
+      launch(nodes[n]!);
+      await serves(nodes[n]!);
+    },
+    freeze: (n) => void nodes[n]!.process?.kill('SIGSTOP'),
+    thaw: (n) => void nodes[n]!.process?.kill('SIGCONT'),
+    close,
+  };
+};

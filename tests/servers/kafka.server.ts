@@ -1,0 +1,76 @@
+/** The contracts of a log and its feed on a real Kafka. */
+import { openCluster } from '../../adapters/kafka/cluster.ts';
+import { kafkaFeed } from '../../adapters/kafka/feed.ts';
+import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
+import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memoryEventStore } from '../../adapters/memory/event-store.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { eventFeedContract } from '../contracts/event-feed.ts';
+import { eventPublisherContract } from '../contracts/event-publisher.ts';
+import { until } from '../fake-clock.ts';
+import { quietLog } from '../quiet-log.ts';
+import { newEvent } from '../runtime/world.ts';
+import { startKafka } from './kafka-server.ts';
+
+const WAIT_MS = 30_000;
+const CATEGORIES = ['order', 'stock', 'other'];
+const server = await startKafka();
+
+let worlds = 0;
+/** Each case on topics and groups of its own. */
+const world = async (partitions: number) => {
+  const cluster = openCluster({
+    brokers: server.brokers,
+    clientId: 'test',
+    categories: CATEGORIES,
+    partitions,
+    prefix: `case-${++worlds}.`,
+    log: quietLog,
+  });
+  await cluster.makeTopics();
+  const store = memoryEventStore();
+  const { checkpoints, leases } = memoryBookkeeping(store.id);
+  const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store.id}` });
+  const feed = () =>
+    kafkaFeed({
+      cluster,
+      checkpoints,
+      leases,
+      holder: systemRandomness.uuid(),
+      clock: systemClock,
+      log: quietLog,
+      sessionMs: 2_000,
+    });
+  const revisions = new Map<string, number>();
+  return {
+    partitions,
+    publisher,
+    feed,
+    async happen(...streams: readonly string[]) {
+      const before = await store.tail();
+      for (const stream of streams) {
+        const last = revisions.get(stream);
+        const n = last === undefined ? 0 : last + 1;
+        await store.append(stream, last ?? 'none', [
+          newEvent(stream, n, 'live', systemClock.now().toISOString()),
+        ]);
+        revisions.set(stream, n);
+      }
+      const { events } = await store.readAll(before);
+      await publisher.publish(events);
+      return events.map(({ position }) => position);
+    },
+    advanceUntil: (what: string, condition: () => boolean | Promise<boolean>) =>
+      until(what, condition, WAIT_MS),
+    async close() {
+      await publisher.close();
+      await cluster.close();
+    },
+  };
+};
+
+for (const partitions of [1, 4]) eventFeedContract(`Kafka, ${partitions}`, () => world(partitions));
+eventPublisherContract('Kafka', async () => {
+  const w = await world(3);
+  return { port: { ...w, feed: w.feed() }, close: w.close };
+});
