@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
 import { isRetriable } from '../runtime/retry.ts';
+import { within } from '../runtime/wake.ts';
 import { assemble, type Shop } from './assemble.ts';
 import { seedDemo } from './demo.ts';
 import type { Environment } from './environment.ts';
@@ -87,13 +88,11 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
 
 /** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
 const refuseMisfits = async (shop: Shop, { clock, log }: System): Promise<void> => {
-  const late = new AbortController();
   const looked = shop.misfits().catch((error: unknown) => {
     if (!isRetriable(error)) throw error;
     return undefined;
   });
-  const found = await Promise.race([looked, clock.sleep(MISFITS_MS, late.signal).then(() => undefined)]);
-  late.abort();
+  const found = await within(clock, MISFITS_MS, looked);
   if (!found) log.warn({}, 'whether consumers and views fit the event store could not be looked at');
   else if (found[0] !== undefined) throw new Misfit(found[0]);
 };

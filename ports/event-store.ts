@@ -48,7 +48,7 @@ export interface EventStore {
   readStream(stream: string, range?: StreamRange): AsyncIterable<EventEnvelope>;
   /**
    * One page of the whole store in the order of commit, behind `after` (exclusive; undefined = from the
-   * beginning).
+   * beginning). Short of the tail it gives way first: who has many pages to go holds up nobody.
    */
   readAll(after: Position | undefined, options?: PageOptions): Promise<EventPage>;
   /**

@@ -2,6 +2,7 @@
 import type { Fence, Lease, Leases } from '../ports/lease.ts';
 import type { Clock, Log } from '../ports/system.ts';
 import { isRetriable, nameOf } from './retry.ts';
+import { within } from './wake.ts';
 
 /** `signal` aborts once the lease may be another's; writes carry `fence`. */
 export type Held = Readonly<{ fence: Fence; signal: AbortSignal }>;
@@ -61,17 +62,13 @@ export const createLeased = ({ leases, holder, ttlMs, clock, log }: LeaseOptions
       const askedMs = nowMs();
       const leftMs = lastMs + ttlMs - askedMs;
       if (leftMs <= 0) return undefined;
-      const answered = new AbortController();
       try {
         // One that is not answered in time is as good as refused.
-        const late = clock.sleep(leftMs, answered.signal).then(() => undefined);
-        const renewed = await Promise.race([leases.renew(held), late]);
+        const renewed = await within(clock, leftMs, leases.renew(held));
         if (!renewed) return undefined;
         [held, lastMs] = [renewed, askedMs];
       } catch (error) {
         away(held.name, error);
-      } finally {
-        answered.abort();
       }
     }
   };

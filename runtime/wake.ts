@@ -16,6 +16,20 @@ export const waker = (): Waker => {
   };
 };
 
+/** What `work` resolves to, or undefined after `ms`: it goes on then, and nobody hears how it ends. */
+export const within = async <T>(
+  clock: Clock,
+  ms: number,
+  work: T | Promise<T>,
+): Promise<Awaited<T> | undefined> => {
+  const over = new AbortController();
+  try {
+    return await Promise.race([work, clock.sleep(ms, over.signal).then(() => undefined)]);
+  } finally {
+    over.abort();
+  }
+};
+
 /** A loop's rest between rounds, cut short by `poke`; a poke during the round cuts the next rest. */
 export type Rest = Readonly<{
   /** `ms` undefined: until poked. */

@@ -41,7 +41,7 @@ const sources = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory())
-      return ['node_modules', 'build', 'data', '.git', '.servers'].includes(entry.name) ? [] : sources(path);
+      return ['node_modules', 'build', 'data', '.git'].includes(entry.name) ? [] : sources(path);
     return /\.ts$|^tsconfig\.json$|^package-lock\.json$/.test(entry.name) ? [path] : [];
   });
 const fingerprint = () => {

@@ -3,10 +3,12 @@ import kafkajs, { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs'
 import { categoryOf } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Log } from '../../ports/system.ts';
+import { partitioning } from './message.ts';
 
 /**
- * `brokers`: `host:port` each. `clientId`: who asks, in the brokers' logs. `categories`: one topic for each. `partitions`: of each topic;
- * how many a topic has never changes, since a stream stays in its partition. `retentionMs`: how long topics keep events; undefined is for ever.
+ * `brokers`: `host:port` each. `clientId`: who asks, in the brokers' logs. `categories`: one topic for each. `partitions`:
+ * of each topic; how many a topic has never changes, since a stream stays in its partition. `retentionMs`: how long
+ * topics keep events; undefined is for ever.
  */
 export type ClusterOptions = Readonly<{
   brokers: readonly string[];
@@ -30,8 +32,8 @@ export type Cluster = Readonly<{
   groupId(group: string): string;
   /** Of all categories, or of those that are named and have one. */
   topics(categories?: readonly string[]): readonly string[];
-  /** Where events of `stream` go; undefined when its category has no topic. */
-  topicOf(stream: string): string | undefined;
+  /** Where events of `stream` go. Throws RangeError when its category has no topic. */
+  placeOf(stream: string): Readonly<{ topic: string; partition: number }>;
   /** `what` on an admin connection that is made at first use. Throws StoreUnavailable when it cannot be carried out. */
   asAdmin<T>(what: (admin: Admin) => Promise<T>): Promise<T>;
   /** Makes topics that are missing. Throws WrongTopic, or StoreUnavailable. */
@@ -81,6 +83,7 @@ export const openCluster = ({
           message,
         ),
   });
+  const partitionOf = partitioning(partitions);
   const topicName = (category: string): string => `${prefix}orderfold.${category}`;
   const failed = (doing: string, error: unknown): unknown =>
     error instanceof KafkaJSError
@@ -113,8 +116,11 @@ export const openCluster = ({
     asAdmin,
     failed,
     topics: (wanted) => categories.filter((category) => wanted?.includes(category) ?? true).map(topicName),
-    topicOf: (stream) =>
-      categories.includes(categoryOf(stream)) ? topicName(categoryOf(stream)) : undefined,
+    placeOf(stream) {
+      const category = categoryOf(stream);
+      if (!categories.includes(category)) throw new RangeError(`no topic takes events of ${stream}`);
+      return { topic: topicName(category), partition: partitionOf(stream) };
+    },
 
     makeTopics: () =>
       asAdmin(async (asked) => {

@@ -6,7 +6,7 @@ import type { Position } from '../../domain/kernel.ts';
 import type { Cluster } from './cluster.ts';
 import { FIRST_MARK, markIn, type Committed } from './mark.ts';
 import { joinGroup } from './member.ts';
-import { partitionIn } from './message.ts';
+import { placeName } from './message.ts';
 
 /**
  * `checkpoints` keep where a group is sent, and `leases` count the holders of each partition, for the fences: both belong
@@ -26,8 +26,13 @@ export type KafkaFeedOptions = Readonly<{
 /** Where a group is asked to go, beside its checkpoints: `n>position`. */
 const SOUGHT = 'sought';
 const SESSION_MS = 10_000;
+/** Of a partition that the broker does not name. */
+const EMPTY = { low: '0', high: '0' };
 
-type Sought = Readonly<{ n: number; to: Position | undefined }>;
+/** `text`: as it is kept. */
+type Sought = Readonly<{ text: string | undefined; n: number; to: Position | undefined }>;
+type Known = Committed & Readonly<{ topic: string; name: string }>;
+type Ends = Readonly<{ low: string; high: string }>;
 
 const latest = (positions: readonly (Position | undefined)[]): Position | undefined =>
   positions
@@ -46,8 +51,9 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
   const oldest = new Map<string, (partition: string) => string | undefined>();
 
   const sought = async (group: string): Promise<Sought> => {
-    const [, n, to] = /^(\d+)>(.*)$/.exec((await checkpoints.get(group, SOUGHT)) ?? '') ?? [];
-    return { n: Number(n ?? 0), to: to ? (to as Position) : undefined };
+    const text = await checkpoints.get(group, SOUGHT);
+    const [, n, to] = /^(\d+)>(.*)$/.exec(text ?? '') ?? [];
+    return { text, n: Number(n ?? 0), to: to ? (to as Position) : undefined };
   };
   const fenceOf = async (lease: string): Promise<Fence> => {
     for (;;) {
@@ -55,28 +61,25 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
       if (taken) return { lease, token: taken.token };
     }
   };
-  /** What a group has committed, by topic and partition. */
-  const committed = (group: string, topics: readonly string[]): Promise<ReadonlyMap<string, Committed>> =>
+  /** What a group has committed, for each partition of the topics. */
+  const committed = (group: string, topics: readonly string[]): Promise<readonly Known[]> =>
     cluster.asAdmin(async (admin) => {
       const found = await admin.fetchOffsets({ groupId: cluster.groupId(group), topics: [...topics] });
-      return new Map(
-        found.flatMap(({ topic, partitions }) =>
-          partitions.map(({ partition, offset, metadata }): [string, Committed] => [
-            `${topic}/${partition}`,
-            offset === '-1' ? { offset: undefined, mark: FIRST_MARK } : { offset, mark: markIn(metadata) },
-          ]),
-        ),
+      return found.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset, metadata }): Known => ({
+          topic,
+          name: placeName({ topic, partition }),
+          ...(offset === '-1' ? { offset: undefined, mark: FIRST_MARK } : { offset, mark: markIn(metadata) }),
+        })),
       );
     });
   /** First and next offset of each partition of the topics. */
-  const ends = (
-    topics: readonly string[],
-  ): Promise<ReadonlyMap<string, Readonly<{ low: string; high: string }>>> =>
+  const ends = (topics: readonly string[]): Promise<ReadonlyMap<string, Ends>> =>
     cluster.asAdmin(async (admin) => {
       const found = await Promise.all(
         topics.map(async (topic) =>
           (await admin.fetchTopicOffsets(topic)).map(
-            ({ partition, low, high }) => [`${topic}/${partition}`, { low, high }] as const,
+            ({ partition, low, high }) => [placeName({ topic, partition }), { low, high }] as const,
           ),
         ),
       );
@@ -86,37 +89,31 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
   const places = async (group: string) => {
     const topics = cluster.topics();
     const [found, limits] = await Promise.all([committed(group, topics), ends(topics)]);
-    const used = new Set(
-      [...found].filter(([, { offset }]) => offset !== undefined).map(([name]) => name.replace(/\/\d+$/, '')),
-    );
-    return [...found]
-      .filter(([name]) => used.has(name.replace(/\/\d+$/, '')))
-      .map(([name, { offset, mark }]) => {
-        const { low, high } = limits.get(name) ?? { low: '0', high: '0' };
+    const used = new Set(found.filter(({ offset }) => offset !== undefined).map(({ topic }) => topic));
+    return found
+      .filter(({ topic }) => used.has(topic))
+      .map(({ name, offset, mark }) => {
+        const { low, high } = limits.get(name) ?? EMPTY;
         return { name, mark, behind: Math.max(0, Number(BigInt(high) - BigInt(offset ?? low))) };
       });
   };
 
   return {
-    partitionOf(stream) {
-      const topic = cluster.topicOf(stream);
-      if (topic === undefined) throw new RangeError(`no topic takes events of ${stream}`);
-      return `${topic}/${partitionIn(stream, cluster.partitions)}`;
-    },
+    partitionOf: (stream) => placeName(cluster.placeOf(stream)),
 
     async subscribe(group, { from, batchSize, ...filter }, member) {
       if (oldest.has(group)) throw new Error(`group ${group} is followed already in this process`);
       const topics = cluster.topics(filter.categories);
       /** Where a partition goes on, and whether that is to be committed before. */
       const startOf = async (topic: string, partition: number): Promise<Committed & { fresh: boolean }> => {
-        const name = `${topic}/${partition}`;
+        const name = placeName({ topic, partition });
         const [asked, found, limits] = await Promise.all([
           sought(group),
           committed(group, [topic]),
           ends([topic]),
         ]);
-        const { offset, mark } = found.get(name) ?? { offset: undefined, mark: FIRST_MARK };
-        const { low, high } = limits.get(name) ?? { low: '0', high: '0' };
+        const { offset, mark = FIRST_MARK } = found.find((known) => known.name === name) ?? {};
+        const { low, high } = limits.get(name) ?? EMPTY;
         if (mark.sought < asked.n)
           return {
             offset: low,
@@ -163,23 +160,22 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
 
     async reached(group) {
       const [asked, found] = await Promise.all([sought(group), places(group)]);
-      const at = found.map(({ mark, behind }) => ({
-        waits: behind > 0,
-        position: mark.sought < asked.n ? asked.to : latest([mark.through, mark.behind]),
-        moves: mark.sought < asked.n,
-      }));
-      if (at.length === 0) return asked.to;
-      const held = at.filter(({ waits, moves }) => waits || moves);
-      if (held.length === 0) return latest(at.map(({ position }) => position));
-      if (held.some(({ position }) => position === undefined)) return undefined;
-      return held.map(({ position }) => position).sort()[0];
+      if (found.length === 0) return asked.to;
+      const at = found.map(({ mark, behind }) =>
+        mark.sought < asked.n
+          ? { done: false, position: asked.to }
+          : { done: behind === 0, position: latest([mark.through, mark.behind]) },
+      );
+      const unfinished = at.filter(({ done }) => !done);
+      if (unfinished.length === 0) return latest(at.map(({ position }) => position));
+      if (unfinished.some(({ position }) => position === undefined)) return undefined;
+      return unfinished.map(({ position }) => position).sort()[0];
     },
 
     async seek(group, to) {
       for (;;) {
-        const before = await checkpoints.get(group, SOUGHT);
-        const n = Number(/^\d+/.exec(before ?? '0')?.[0] ?? 0) + 1;
-        if (await checkpoints.save(group, SOUGHT, before, `${n}>${to ?? ''}`)) return;
+        const { text, n } = await sought(group);
+        if (await checkpoints.save(group, SOUGHT, text, `${n + 1}>${to ?? ''}`)) return;
       }
     },
   };

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { Position } from '../../domain/kernel.ts';
 
 /**
- * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are dropped until the first one
- * behind it. `sought`: the number of the last seek that this partition has followed.
+ * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are
+ * dropped until the first one behind it. `sought`: the number of the last seek that this partition has followed.
  */
 export type Mark = Readonly<{ through?: Position; at?: string; behind?: Position; sought: number }>;
 

@@ -6,7 +6,8 @@ import type { Fence } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { WrongTopic, type Cluster } from './cluster.ts';
 import { textOfMark, type Committed } from './mark.ts';
-import { createPlace, type Place } from './place.ts';
+import { placeName } from './message.ts';
+import { createPlace, type Finished, type Place } from './place.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
@@ -45,44 +46,34 @@ export const joinGroup = (options: JoinOptions): Joined => {
   const places = new Map<string, Place>();
   const paused = new Set<Place>();
   let consumer: Consumer | undefined;
-  let running = new Set<Promise<void>>();
+  const running = new Set<Promise<void>>();
   const told = (error: unknown): string =>
     error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 
-  const partitionsOf = ({ topic, partition }: Place) => [{ topic, partitions: [partition] }];
-  /** kafkajs refuses both while it is between two lives; the next assignment begins with every partition paused. */
-  const hold = (place: Place): void => {
-    paused.add(place);
+  const fetching = (place: Place, how: 'pause' | 'resume'): void => {
+    if (how === 'pause') paused.add(place);
+    else paused.delete(place);
     try {
-      consumer?.pause(partitionsOf(place));
+      consumer?.[how]([{ topic: place.topic, partitions: [place.partition] }]);
     } catch {
-      // As said.
-    }
-  };
-  const go = (place: Place): void => {
-    paused.delete(place);
-    try {
-      consumer?.resume(partitionsOf(place));
-    } catch {
-      // As said.
+      // kafkajs refuses while it is between two lives; the next assignment begins with every partition paused.
     }
   };
 
-  const commitAll = async (which: readonly Place[]): Promise<void> => {
-    const taken = which.flatMap((place) => {
-      const finished = place.end.signal.aborted ? undefined : place.take();
+  const offsetOf = ({ topic, partition }: Place, { offset, mark }: Finished) => ({
+    topic,
+    partition,
+    offset,
+    metadata: textOfMark(mark),
+  });
+  const commitAll = async (): Promise<void> => {
+    const taken = [...places.values()].flatMap((place) => {
+      const finished = place.take();
       return finished ? [{ place, finished }] : [];
     });
     if (taken.length === 0 || !consumer) return;
     try {
-      await consumer.commitOffsets(
-        taken.map(({ place: { topic, partition }, finished: { offset, mark } }) => ({
-          topic,
-          partition,
-          offset,
-          metadata: textOfMark(mark),
-        })),
-      );
+      await consumer.commitOffsets(taken.map(({ place, finished }) => offsetOf(place, finished)));
     } catch (error) {
       for (const { place, finished } of taken) place.untake(finished);
       log.warn({ group, error: told(error) }, 'offsets could not be committed; trying again');
@@ -107,12 +98,12 @@ export const joinGroup = (options: JoinOptions): Joined => {
         const { offset = '0', mark, fresh } = await options.startOf(topic, partition);
         if (end.signal.aborted) return undefined;
         // At once: what comes between now and a restart must not be taken for the past.
-        if (fresh) await consumer?.commitOffsets([{ topic, partition, offset, metadata: textOfMark(mark) }]);
+        if (fresh) await consumer?.commitOffsets([offsetOf(place, { offset, mark })]);
         await member.onAssigned(assignment);
         if (end.signal.aborted) return undefined;
         consumer?.seek({ topic, partition, offset });
         place.begin(offset, mark);
-        go(place);
+        fetching(place, 'resume');
         return assignment;
       } catch (error) {
         log.warn({ group, partition: name, error: told(error) }, 'a partition cannot be begun; trying again');
@@ -125,7 +116,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
     const assignment = await begin(place);
     while (assignment && !place.end.signal.aborted) {
       const handed = place.hand(batchSize);
-      if (paused.has(place) && place.waiting() < FETCHED_MESSAGES / 2) go(place);
+      if (paused.has(place) && place.waiting() < FETCHED_MESSAGES / 2) fetching(place, 'resume');
       if (handed) await member.onBatch({ ...assignment, ...handed });
       else await place.news();
     }
@@ -133,16 +124,16 @@ export const joinGroup = (options: JoinOptions): Joined => {
   const give = (topic: string, partition: number): void => {
     const place = createPlace(topic, partition, filter);
     places.set(place.name, place);
-    hold(place);
+    fetching(place, 'pause');
     const following = follow(place).finally(() => running.delete(following));
     running.add(following);
   };
 
   const eachBatch = async ({ batch, resolveOffset }: EachBatchPayload): Promise<void> => {
-    const place = places.get(`${batch.topic}/${batch.partition}`);
+    const place = places.get(placeName(batch));
     if (!place?.fetched(batch.messages, batch.highWatermark)) return;
     resolveOffset(batch.lastOffset());
-    if (place.waiting() >= FETCHED_MESSAGES) hold(place);
+    if (place.waiting() >= FETCHED_MESSAGES) fetching(place, 'pause');
   };
   /** Until it is stopped, or kafkajs has given up for good. */
   const live = async (): Promise<void> => {
@@ -182,7 +173,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
       for (let lookMs = 0; !over.aborted; lookMs = (lookMs + COMMIT_MS) % LOOK_MS) {
         await clock.sleep(COMMIT_MS, over);
         if (over.aborted) break;
-        await commitAll([...places.values()]);
+        await commitAll();
         if (lookMs > 0) continue;
         const n = await options.soughtNow().catch(() => 0);
         const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
@@ -192,7 +183,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
         }
       }
       if (!stopping.signal.aborted) throw why;
-      await commitAll([...places.values()]);
+      await commitAll();
     } finally {
       leaveAll();
       await Promise.all(running);

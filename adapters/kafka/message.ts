@@ -3,20 +3,22 @@ import { Partitioners, type KafkaMessage, type Message } from 'kafkajs';
 import { z } from 'zod';
 import { ROLES, type EventEnvelope, type Position } from '../../domain/kernel.ts';
 
-const partitioner = Partitioners.DefaultPartitioner();
-/** The partition of `stream` in a topic of so many: murmur2 of the key, as Kafka's own producers choose it. */
-export const partitionIn = (stream: string, partitions: number): number =>
-  partitioner({
-    topic: '',
-    partitionMetadata: Array.from({ length: partitions }, (_, partitionId) => ({
-      partitionId,
-      partitionErrorCode: 0,
-      leader: 0,
-      replicas: [],
-      isr: [],
-    })),
-    message: { key: stream, value: null },
-  });
+/** A partition's name: in the feed, in logs, and as a key. */
+export const placeName = ({ topic, partition }: Readonly<{ topic: string; partition: number }>): string =>
+  `${topic}/${partition}`;
+
+/** The partition of a stream in a topic of so many: murmur2 of the key, as Kafka's own producers choose it. */
+export const partitioning = (partitions: number): ((stream: string) => number) => {
+  const partitioner = Partitioners.DefaultPartitioner();
+  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
+    partitionId,
+    partitionErrorCode: 0,
+    leader: 0,
+    replicas: [],
+    isr: [],
+  }));
+  return (stream) => partitioner({ topic: '', partitionMetadata, message: { key: stream, value: null } });
+};
 
 /** `source`: the CloudEvents source, which names the store. Data is the value, everything else stands in headers. */
 export const messageOf = (event: EventEnvelope, source: string): Message => {

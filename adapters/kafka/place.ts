@@ -1,11 +1,12 @@
 /** One partition as a member of a group has it: what was fetched, what is handed out, what is finished. */
 import type { KafkaMessage } from 'kafkajs';
 import { v5 } from 'uuid';
-import { categoryOf, type EventEnvelope, type Position } from '../../domain/kernel.ts';
+import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import { UNREADABLE, type Delivery } from '../../ports/event-feed.ts';
 import type { EventFilter } from '../../ports/event-store.ts';
+import { passing } from '../stored-event.ts';
 import type { Mark } from './mark.ts';
-import { decode } from './message.ts';
+import { decode, placeName } from './message.ts';
 
 /** An offset as a cursor: 20 digits, so that it sorts as text. */
 const cursorOf = (offset: string): string => offset.padStart(20, '0');
@@ -93,8 +94,7 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
   let wake = (): void => undefined;
   end.signal.addEventListener('abort', () => wake());
 
-  const wanted = ({ stream, type }: EventEnvelope): boolean =>
-    (filter.categories?.includes(categoryOf(stream)) ?? true) && (filter.types?.includes(type) ?? true);
+  const wanted = passing(filter);
   const deliver = (message: KafkaMessage): Delivery | undefined => {
     const cursor = cursorOf(message.offset);
     const decoded = decode(message);
@@ -114,7 +114,7 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
   return {
     topic,
     partition,
-    name: `${topic}/${partition}`,
+    name: placeName({ topic, partition }),
     end,
     begin(offset, from) {
       next = BigInt(offset);

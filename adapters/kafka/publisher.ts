@@ -2,7 +2,7 @@ import { Partitioners, type Message, type Producer } from 'kafkajs';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
 import type { Cluster } from './cluster.ts';
-import { messageOf, partitionIn } from './message.ts';
+import { messageOf, placeName } from './message.ts';
 
 /** What one request holds: a broker takes a batch of some 1 MB at once without further settings. */
 const SEND_MESSAGES = 1_000;
@@ -34,7 +34,7 @@ export const kafkaPublisher = (
   cluster: Cluster,
   { source }: Readonly<{ source: string }>,
 ): EventPublisher & Readonly<{ close(): Promise<void> }> => {
-  const { kafka, partitions, failed, topicOf } = cluster;
+  const { kafka, failed, placeOf } = cluster;
   let producer: Promise<Producer> | undefined;
   const busy = new Map<string, Promise<void>>();
 
@@ -79,7 +79,7 @@ export const kafkaPublisher = (
   };
   /** Behind what is under way in its partition. */
   const inTurn = async (part: Part): Promise<void> => {
-    const key = `${part.topic}/${part.partition}`;
+    const key = placeName(part);
     const sent = (busy.get(key) ?? Promise.resolve()).catch(() => undefined).then(() => send(part));
     busy.set(key, sent);
     try {
@@ -93,11 +93,9 @@ export const kafkaPublisher = (
     async publish(events) {
       const parts = new Map<string, Part>();
       for (const event of events) {
-        const topic = topicOf(event.stream);
-        if (topic === undefined) throw new RangeError(`no topic takes events of ${event.stream}`);
-        const partition = partitionIn(event.stream, partitions);
-        const key = `${topic}/${partition}`;
-        const part = parts.get(key) ?? { topic, partition, messages: [] };
+        const place = placeOf(event.stream);
+        const key = placeName(place);
+        const part = parts.get(key) ?? { ...place, messages: [] };
         part.messages.push(messageOf(event, source));
         parts.set(key, part);
       }

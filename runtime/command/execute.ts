@@ -13,6 +13,7 @@ import {
 import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
 import { AppendTooLarge, type EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
+import { within } from '../wake.ts';
 import { hashOf, NO_HASH } from './chain.ts';
 import { eventIdOf } from './identity.ts';
 
@@ -133,17 +134,11 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
 
   /** One that cannot be read in time is none: what writes orders waits for the event store alone. */
   const snapshotOf = async (stream: string, shape: string): Promise<Snapshot | undefined> => {
-    const late = new AbortController();
     try {
-      return await Promise.race([
-        snapshots?.get(stream, shape),
-        clock.sleep(SNAPSHOT_MS, late.signal).then(() => undefined),
-      ]);
+      return await within(clock, SNAPSHOT_MS, snapshots?.get(stream, shape));
     } catch (error) {
       log?.warn({ stream, error: String(error) }, 'a snapshot cannot be read; the stream is folded whole');
       return undefined;
-    } finally {
-      late.abort();
     }
   };
   const empty = async (aggregate: AnyAggregate, stream: string): Promise<Entry> => {

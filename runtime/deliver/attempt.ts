@@ -154,12 +154,16 @@ export const createAttempt = ({
     }
   };
 
+  /** What is known of a failing event, once it has failed again. */
+  const counted = (before: History | undefined, nowMs: number): History =>
+    before
+      ? { ...before, attempts: before.attempts + 1 }
+      : { attempts: 1, firstAtMs: nowMs, pausedMs: breaker.pausedMs(nowMs) };
   /** No handler is shown what is no event, and no policy asked. */
   const unreadable = (event: EventEnvelope, before: History | undefined): FailedFor => {
     const { why } = event.data as { why?: unknown };
     const error = new Error(`a message of ${event.stream} is none of our events: ${String(why)}`);
-    const nowMs = clock.now().getTime();
-    const history = { firstAtMs: nowMs, pausedMs: 0, ...before, attempts: (before?.attempts ?? 0) + 1 };
+    const history = counted(before, clock.now().getTime());
     return { event, error, history, verdict: { do: 'park', why: error.message } };
   };
 
@@ -171,9 +175,7 @@ export const createAttempt = ({
       if (result === 'outside is down') continue;
       if (result === 'done' || result === 'halted') return result;
       const nowMs = clock.now().getTime();
-      history = history
-        ? { ...history, attempts: history.attempts + 1 }
-        : { attempts: 1, firstAtMs: nowMs, pausedMs: breaker.pausedMs(nowMs) };
+      history = counted(history, nowMs);
       const verdict = judge(event, result.error, history, nowMs);
       if (verdict.do === 'retry') onRetry();
       if (verdict.do !== 'retry' || verdict.afterMs > LONGEST_WAIT_MS)

@@ -6,6 +6,7 @@ import type { EventPage, EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import type { Held, Leased } from '../lease.ts';
 import { nameOf } from '../retry.ts';
+import { within } from '../wake.ts';
 import { follow, type Way } from './follow.ts';
 
 /** `position`: everything up to there is in the log. `lastAt`: when something was published last (ISO 8601). */
@@ -46,8 +47,7 @@ const LAST_PAGE_MS = 5_000;
 export const runForward = (options: ForwardOptions): RunningForward => {
   const { store, publisher, checkpoints, leased, clock, log, categories } = options;
   const stop = new AbortController();
-  const standby: ForwardStatus = { state: 'standby', position: undefined, lastAt: undefined, why: undefined };
-  let status = standby;
+  let status: ForwardStatus = { state: 'standby', position: undefined, lastAt: undefined, why: undefined };
   /** The page that is being published; false when another process has moved the checkpoint. */
   let ahead: Promise<boolean> = Promise.resolve(true);
 
@@ -92,9 +92,11 @@ export const runForward = (options: ForwardOptions): RunningForward => {
           way(held),
         );
         status = { ...status, state: 'standby' };
-        const ended = new AbortController();
-        void ahead.catch(() => undefined).then(() => ended.abort());
-        await clock.sleep(LAST_PAGE_MS, ended.signal);
+        await within(
+          clock,
+          LAST_PAGE_MS,
+          ahead.catch(() => undefined),
+        );
       });
       status = { ...status, state: 'stopped' };
     } catch (error) {

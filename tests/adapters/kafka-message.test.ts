@@ -2,7 +2,7 @@ import type { KafkaMessage } from 'kafkajs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { markIn, textOfMark } from '../../adapters/kafka/mark.ts';
-import { decode, messageOf, partitionIn } from '../../adapters/kafka/message.ts';
+import { decode, messageOf, partitioning } from '../../adapters/kafka/message.ts';
 import { createPlace } from '../../adapters/kafka/place.ts';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import { newEvent } from '../contracts/event-store.ts';
@@ -60,7 +60,7 @@ test('a stream has the partition that every Kafka producer gives its key', () =>
     ['abc', 479470107],
   ] as const)
     for (const partitions of [1, 4, 12, 100])
-      assert.is(partitionIn(key, partitions), (hash & 0x7fffffff) % partitions, key);
+      assert.is(partitioning(partitions)(key), (hash & 0x7fffffff) % partitions, key);
 });
 
 test('what is none of our events says why', () => {

@@ -4,10 +4,12 @@
  */
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
-import type { EventEnvelope, NewEvent } from '../../domain/kernel.ts';
+import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 import type { Consumer, Failure, Verdict } from '../../ports/consumer.ts';
+import type { EventPublisher } from '../../ports/event-publisher.ts';
+import type { EventStore } from '../../ports/event-store.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
-import type { Log, Randomness } from '../../ports/system.ts';
+import type { Clock, Log, Randomness } from '../../ports/system.ts';
 import type { ParkingEntry } from '../../runtime/deliver/blocked.ts';
 import { consume, type ConsumeOptions, type RunningConsumer } from '../../runtime/deliver/consume.ts';
 import { askForParked, type By } from '../../runtime/deliver/parked.ts';
@@ -68,6 +70,32 @@ const OPERATOR: By = { actor: { id: 'olga', role: 'operator' }, reason: 'sold by
 export type Steering = {
   handle(event: EventEnvelope, signal: AbortSignal): Promise<void>;
   onFailure(failure: Failure): Verdict;
+};
+
+/** Appends the next event of each stream named, in this order. */
+export const happening = (store: EventStore, clock: Clock) => {
+  const revisions = new Map<string, number>();
+  return async (...streams: readonly string[]): Promise<void> => {
+    for (const stream of streams) {
+      const last = revisions.get(stream);
+      const n = last === undefined ? 0 : last + 1;
+      const at = clock.now().toISOString();
+      const appended = await store.append(stream, last ?? 'none', [newEvent(stream, n, 'live', at)]);
+      if (!appended.ok) throw new Error(`${stream} is at ${appended.actual}`);
+      revisions.set(stream, n);
+    }
+  };
+};
+/** The same, published as a forwarder would; answers the positions. */
+export const publishing = (store: EventStore, clock: Clock, publisher: EventPublisher) => {
+  const happen = happening(store, clock);
+  return async (...streams: readonly string[]): Promise<readonly Position[]> => {
+    const before = await store.tail();
+    await happen(...streams);
+    const { events } = await store.readAll(before);
+    await publisher.publish(events);
+    return events.map(({ position }) => position);
+  };
 };
 
 export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
@@ -132,18 +160,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
       ...options,
     });
 
-  const revisions = new Map<string, number>();
-  /** Appends the next event of each stream named, in this order. */
-  const happen = async (...streams: readonly string[]): Promise<void> => {
-    for (const stream of streams) {
-      const last = revisions.get(stream);
-      const n = last === undefined ? 0 : last + 1;
-      const at = clock.now().toISOString();
-      const appended = await store.append(stream, last ?? 'none', [newEvent(stream, n, 'live', at)]);
-      if (!appended.ok) throw new Error(`${stream} is at ${appended.actual}`);
-      revisions.set(stream, n);
-    }
-  };
+  const happen = happening(store, clock);
   /** Moves the clock on in small steps until `condition` holds; throws after `withinMs` of its time. */
   const advanceUntil = async (
     what: string,

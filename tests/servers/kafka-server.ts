@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '..', '..', '..');
 
 /** The folder with Kafka's jars, fetched by Maven where they are missing. */
 const jars = (): string => {
-  const folder = join(root, '.servers', `kafka-${VERSION}`);
+  const folder = join(root, 'node_modules', '.cache', `kafka-${VERSION}`);
   if (existsSync(folder)) return folder;
   console.error(`NOTE fetching Kafka ${VERSION} with Maven, some 43 MB …`);
   const unfinished = `${folder}.${process.pid}`;

@@ -9,7 +9,7 @@ import { eventFeedContract } from '../contracts/event-feed.ts';
 import { eventPublisherContract } from '../contracts/event-publisher.ts';
 import { until } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
-import { newEvent } from '../runtime/world.ts';
+import { publishing } from '../runtime/world.ts';
 import { startKafka } from './kafka-server.ts';
 
 const WAIT_MS = 30_000;
@@ -41,25 +41,11 @@ const world = async (partitions: number) => {
       log: quietLog,
       sessionMs: 2_000,
     });
-  const revisions = new Map<string, number>();
   return {
     partitions,
     publisher,
     feed,
-    async happen(...streams: readonly string[]) {
-      const before = await store.tail();
-      for (const stream of streams) {
-        const last = revisions.get(stream);
-        const n = last === undefined ? 0 : last + 1;
-        await store.append(stream, last ?? 'none', [
-          newEvent(stream, n, 'live', systemClock.now().toISOString()),
-        ]);
-        revisions.set(stream, n);
-      }
-      const { events } = await store.readAll(before);
-      await publisher.publish(events);
-      return events.map(({ position }) => position);
-    },
+    happen: publishing(store, systemClock, publisher),
     advanceUntil: (what: string, condition: () => boolean | Promise<boolean>) =>
       until(what, condition, WAIT_MS),
     async close() {
