@@ -13,7 +13,8 @@ import { stockLevels } from '../projections/stock-levels.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/command/execute.ts';
 import { consume, type RunningConsumer } from '../runtime/deliver/consume.ts';
-import { storeFeed } from '../runtime/feed/store-feed.ts';
+import { runForward } from '../runtime/feed/forward.ts';
+import { goingOn, storeFeed } from '../runtime/feed/store-feed.ts';
 import { createLeased } from '../runtime/lease.ts';
 import { createViewChanges } from '../runtime/view/changes.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
@@ -64,6 +65,8 @@ export type Shop = Readonly<{
   followViews(): () => Promise<void>;
   /** Resolves when every view can be read, at the latest after `waitMs`. */
   viewsReadable(waitMs: number): Promise<void>;
+  /** Starts to fill the log, where the store is not its own. Answers how to stop. */
+  startForward(): () => Promise<void>;
   /** Starts the consumers for which `wanted` says so. Answers how to stop. */
   startConsumers(wanted: (name: string) => boolean): Promise<() => Promise<void>>;
 }>;
@@ -92,6 +95,7 @@ export const assemble = (
 ): Shop => {
   const {
     store,
+    eventLog,
     checkpoints,
     blockedLanes,
     schedule,
@@ -113,7 +117,8 @@ export const assemble = (
     clock,
     log,
   });
-  const feed = storeFeed({ store, checkpoints, leased, clock, log, distance });
+  const onStore = storeFeed({ store, checkpoints, leased, clock, log, distance });
+  const feed = eventLog ? goingOn(eventLog.feed, { store, checkpoints }) : onStore;
   const projections = projectionsOf(timeZone);
   const builds: BuildDeps = { store, reads, clock, distance };
   const changes = createViewChanges({ reads, log });
@@ -180,7 +185,16 @@ export const assemble = (
         ...(warehouseSecret === undefined ? {} : { warehouseSecret }),
         ...(paymentSecret === undefined ? {} : { paymentSecret }),
       },
-      operations: createOperations({ ...parkedDeps, running, feed, views: building }),
+      operations: createOperations({
+        ...parkedDeps,
+        consumers,
+        running,
+        feed,
+        forwarded: eventLog?.categories ?? [],
+        onStore,
+        leases,
+        views: building,
+      }),
       async ready() {
         if (stopping) return { ok: false, why: 'The server is stopping.' };
         try {
@@ -234,6 +248,14 @@ export const assemble = (
       return async () => {
         await Promise.all(started.map((view) => view.close()));
         for (const view of started) views.splice(views.indexOf(view), 1);
+      };
+    },
+    startForward() {
+      const started = (eventLog?.categories ?? []).map((category) =>
+        runForward({ store, publisher: eventLog!.publisher, checkpoints, leased, clock, log, category }),
+      );
+      return async () => {
+        await Promise.all(started.map((one) => one.close()));
       };
     },
     viewsReadable: (waitMs) => readableSoon({ reads, clock }, projections, waitMs),

@@ -17,7 +17,10 @@ const secret = z.string().min(16, 'must be at least 16 characters');
 const SENDER = /^((?:"[^"\r\n]*"|[^<>@,;:"\r\n]*) *<[^\s<>@,;:]+@[^\s<>@,;:]+>|[^\s<>@,;:]+@[^\s<>@,;:]+)$/;
 /** Variables whose value must not get into a log, not even when it is wrong. */
 const SECRET = /SECRET|KEY|PASSWORD|^SMTP_URL$/;
-const ROLE = /^(all|api|project|consume(:[a-z-]+)?)$/;
+const ROLE = /^(all|api|project|forward|consume(:[a-z-]+)?)$/;
+const BROKERS = /^[^\s:,/]+:\d+(,[^\s:,/]+:\d+)*$/;
+/** A stream never leaves its partition: how many a topic has is said once. */
+const PARTITIONS = 8;
 
 const Variables = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -29,7 +32,7 @@ const Variables = z.object({
     .transform((text) => text.split(',').map((role) => role.trim()))
     .refine(
       (roles) => roles.every((role) => ROLE.test(role)),
-      'must list of all, api, project, consume, consume:NAME',
+      'must list of all, api, project, forward, consume, consume:NAME',
     ),
   SEED: z.enum(['demo', 'none'], 'must be demo or none').default('demo'),
   LOG_LEVEL: z.enum(['error', 'warn', 'info'], 'must be error, warn or info').default('warn'),
@@ -63,6 +66,26 @@ const Variables = z.object({
   LIVE_STREAMS: whole(1, 100_000).default(1_000),
   LIVE_STREAMS_PER_CLIENT: whole(1, 100_000).default(20),
   LEASE_MS: whole(100, 3_600_000).default(5_000),
+  KAFKA_BROKERS: z
+    .string()
+    .regex(BROKERS, 'must list brokers as host:port, with commas between them')
+    .transform((text) => text.split(','))
+    .optional(),
+  KAFKA_SSL: z
+    .enum(['true', 'false'], 'must be true or false')
+    .default('false')
+    .transform((text) => text === 'true'),
+  KAFKA_SASL_USERNAME: z.string().min(1).optional(),
+  KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
+    .default('scram-sha-512'),
+  KAFKA_PARTITIONS: whole(1, 1_000).default(PARTITIONS),
+  KAFKA_RETENTION_MS: whole(60_000, Number.MAX_SAFE_INTEGER).optional(),
+  KAFKA_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be of letters, digits, dots, dashes and underscores')
+    .optional(),
   ORDER_EXPIRY_MS: whole(1, 1e11).default(1_800_000),
   MASTER_KEY: z.string().optional(),
   MASTER_KEY_FILE: z.string().min(1).optional(),
@@ -99,7 +122,6 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
   );
   for (const [name, issue] of [
     ['EVENT_STORE_URL', 'EventStoreDB'],
-    ['KAFKA_BROKERS', 'Kafka'],
     ['MONGODB_URL', 'MongoDB'],
     ['WAREHOUSE_URL', 'an HTTP warehouse'],
   ] as const)
@@ -127,6 +149,18 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
         'NODE_ENV=production needs AUTH=jwks: with dev authentication anyone is an operator.',
       );
   }
+  if (environment.KAFKA_BROKERS === undefined) {
+    const lonely = Object.keys(given).find((name) => name.startsWith('KAFKA_'));
+    if (lonely !== undefined) throw new EnvironmentError(`${lonely} needs KAFKA_BROKERS.`);
+    if (environment.ROLES.includes('forward'))
+      throw new EnvironmentError('ROLES has forward, which fills Kafka: it needs KAFKA_BROKERS.');
+  }
+  for (const [name, other] of [
+    ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'],
+    ['KAFKA_SASL_PASSWORD', 'KAFKA_SASL_USERNAME'],
+  ] as const)
+    if (environment[name] !== undefined && environment[other] === undefined)
+      throw new EnvironmentError(`${name} needs ${other}.`);
   if (environment.MASTER_KEY !== undefined && environment.MASTER_KEY_FILE !== undefined)
     throw new EnvironmentError('MASTER_KEY and MASTER_KEY_FILE are both set; set one.');
   return environment;

@@ -33,6 +33,7 @@ import type { Vault } from '../ports/vault.ts';
 import { decimalDistance } from '../runtime/feed/store-feed.ts';
 import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
+import { openEventLog, type EventLog } from './event-log.ts';
 
 export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
 type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
@@ -41,6 +42,8 @@ type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
 export type Parts = Readonly<{
   system: System;
   store: EventStore;
+  /** Undefined where the store is its own log. */
+  eventLog?: EventLog | undefined;
   checkpoints: Checkpoints;
   blockedLanes: BlockedLanes;
   schedule: Schedule;
@@ -136,10 +139,13 @@ export const openParts = async (environment: Environment, system: System): Promi
       store: store.id,
     });
     open.push({ close: closeBooks });
+    const eventLog = openEventLog(environment, { ...system, ...books, store: store.id });
+    if (eventLog) open.push(eventLog);
     return {
       system,
       ...books,
       store,
+      eventLog,
       vault: opened(
         await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
       ),

@@ -1,6 +1,7 @@
 /** Runs the roles that this process has, the API first, and stops them in order. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { WrongTopic } from '../adapters/kafka/cluster.ts';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
 import { isRetriable } from '../runtime/retry.ts';
@@ -30,7 +31,7 @@ const KEEP_ALIVE_MS = 65_000;
 const ANSWER_MS = 10_000;
 /** How long the start waits for views: a new shop's are there in no time, those of a long history must not hold it up. */
 const VIEWS_MS = 2_000;
-const MISFITS_MS = 2_000;
+const MISFITS_MS = 5_000;
 
 const listen = (server: Server, host: string, port: number): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -87,11 +88,17 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
 };
 
 /** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
-const refuseMisfits = async (shop: Shop, { clock, log }: System): Promise<void> => {
-  const looked = shop.misfits().catch((error: unknown) => {
-    if (!isRetriable(error)) throw error;
-    return undefined;
+const refuseMisfits = async (shop: Shop, { eventLog, system: { clock, log } }: Parts): Promise<void> => {
+  const look = async (): Promise<readonly string[]> => {
+    await eventLog?.prepare();
+    return shop.misfits();
+  };
+  const looked = look().catch((error: unknown) => {
+    if (isRetriable(error)) return undefined;
+    if (error instanceof WrongTopic) return [error.message];
+    throw error;
   });
+  looked.catch(() => undefined); // it may come when nobody waits for it any more
   const found = await within(clock, MISFITS_MS, looked);
   if (!found) log.warn({}, 'whether consumers and views fit the event store could not be looked at');
   else if (found[0] !== undefined) throw new Misfit(found[0]);
@@ -111,7 +118,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
   };
   try {
     const shop = assemble(parts, environment);
-    await refuseMisfits(shop, system);
+    await refuseMisfits(shop, parts);
     const seeded =
       environment.SEED === 'demo' && (await store.tail()) === undefined
         ? await seedDemo(shop.executor, environment.CURRENCY)
@@ -125,6 +132,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
       ends.push(api.close);
       url = api.url;
     }
+    if (has('forward')) ends.push(shop.startForward());
     if (has('project')) ends.push(shop.followViews());
     ends.push(await shop.startConsumers((name) => has('consume') || has(`consume:${name}`)));
     if (has('api')) await shop.viewsReadable(VIEWS_MS);

@@ -58,7 +58,13 @@ export interface EventFeed {
   ): Promise<FeedSubscription>;
   /** Where the events of `stream` are delivered. */
   partitionOf(stream: string): string;
-  lag(group: string): Promise<readonly Lag[]>;
+  /**
+   * The partition that has to do with what was kept under the name `partition`: itself, or where `stream` is delivered
+   * when this feed has none of that name, since another feed was in use then.
+   */
+  homeOf(partition: string, stream: string): string;
+  /** `filter`: what the group listens to, for who does not run it. Without, more may be counted than concerns it. */
+  lag(group: string, filter?: EventFilter): Promise<readonly Lag[]>;
   /** Up to where a group has finished everything, as last saved; undefined is the beginning. */
   reached(group: string): Promise<Position | undefined>;
   /**

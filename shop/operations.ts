@@ -1,11 +1,15 @@
 /** What operators see and do about consumers, parked events and views. */
-import type { Actor } from '../domain/kernel.ts';
+import type { Actor, Position } from '../domain/kernel.ts';
 import type { BlockedLane, BlockedLanes } from '../ports/blocked-lanes.ts';
+import type { ConsumerDeclaration } from '../ports/consumer.ts';
 import type { Controls } from '../ports/controls.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
+import type { EventFilter } from '../ports/event-store.ts';
+import type { Leases } from '../ports/lease.ts';
 import type { Clock } from '../ports/system.ts';
 import { blockedOf } from '../runtime/deliver/blocked.ts';
-import type { RunningConsumer } from '../runtime/deliver/consume.ts';
+import type { ConsumerStatus, RunningConsumer } from '../runtime/deliver/consume.ts';
+import { forwardGroup } from '../runtime/feed/forward.ts';
 import { askForParked, type Carried } from '../runtime/deliver/parked.ts';
 import type { ViewOperations } from './view-builds.ts';
 
@@ -15,7 +19,8 @@ import type { ViewOperations } from './view-builds.ts';
  */
 export type ConsumerReport = Readonly<{
   name: string;
-  state: 'running' | 'standby' | 'paused' | 'stopped';
+  /** elsewhere: not in this process, which then knows only what all of them share. */
+  state: 'running' | 'standby' | 'paused' | 'stopped' | 'elsewhere';
   lag: Readonly<{ events: number; seconds: number }>;
   heartbeatAt: string | null;
   inFlight: number;
@@ -47,8 +52,18 @@ export interface Parked {
 }
 
 /** What operators can see and do. Retrying and discarding are audited by whoever implements this. */
+/** How far a category has come on its way into the log. `position`: everything up to there is in it. */
+export type ForwardReport = Readonly<{
+  category: string;
+  state: 'running' | 'stopped';
+  position: Position | null;
+  lag: Readonly<{ events: number; seconds: number }>;
+}>;
+
 export interface Operations {
   consumers(): Promise<readonly ConsumerReport[]>;
+  /** Empty where the store is its own log. */
+  forward(): Promise<readonly ForwardReport[]>;
   views: ViewOperations;
   parked: Parked;
 }
@@ -60,8 +75,25 @@ export type ParkedDeps = Readonly<{
   newId(): string;
 }>;
 export type OperationsDeps = ParkedDeps &
-  Readonly<{ running: ReadonlyMap<string, RunningConsumer>; feed: EventFeed; views: ViewOperations }>;
+  Readonly<{
+    /** All there are; `running`: those of this process. */
+    consumers: readonly Pick<ConsumerDeclaration, 'name' | 'handles'>[];
+    running: ReadonlyMap<string, RunningConsumer>;
+    feed: EventFeed;
+    /** Categories that are forwarded from the store, which `onStore` follows, into a log. */
+    forwarded: readonly string[];
+    onStore: EventFeed;
+    leases: Leases;
+    views: ViewOperations;
+  }>;
 
+/** What this process knows of a consumer that another one runs, or none. */
+const ELSEWHERE: Pick<ConsumerStatus, 'inFlight' | 'breaker' | 'lastEventAt'> & { state: 'elsewhere' } = {
+  state: 'elsewhere',
+  inFlight: 0,
+  breaker: 'closed',
+  lastEventAt: undefined,
+};
 const RETRIED = 'asked for by an operator';
 
 /** Parked events: found, tried again, dropped; also by a script, whichever process runs their consumer. */
@@ -105,16 +137,19 @@ export const createParked = (deps: ParkedDeps): Parked => {
 };
 
 export const createOperations = (deps: OperationsDeps): Operations => {
-  const { blockedLanes, feed, running, views } = deps;
+  const { blockedLanes, consumers, feed, forwarded, leases, onStore, running, views } = deps;
+  const lagOf = async (from: EventFeed, group: string, filter: EventFilter) => {
+    const lags = await from.lag(group, filter);
+    return {
+      events: lags.reduce((sum, { events }) => sum + events, 0),
+      seconds: Math.max(0, ...lags.map(({ seconds }) => seconds)),
+    };
+  };
   return {
     async consumers() {
-      const reports = [...running].map(async ([name, consumer]) => {
-        const status = consumer.status();
-        const [lags, blocked] = await Promise.all([feed.lag(name), blockedLanes.tally(name)]);
-        const lag = {
-          events: lags.reduce((sum, { events }) => sum + events, 0),
-          seconds: Math.max(0, ...lags.map(({ seconds }) => seconds)),
-        };
+      const reports = consumers.map(async ({ name, handles }) => {
+        const status = running.get(name)?.status() ?? ELSEWHERE;
+        const [lag, blocked] = await Promise.all([lagOf(feed, name, handles), blockedLanes.tally(name)]);
         return {
           name,
           state: status.state,
@@ -131,6 +166,19 @@ export const createOperations = (deps: OperationsDeps): Operations => {
       });
       return Promise.all(reports);
     },
+    forward: () =>
+      Promise.all(
+        forwarded.map(async (category) => {
+          const group = forwardGroup(category);
+          const [lag, position, lease] = await Promise.all([
+            lagOf(onStore, group, { categories: [category] }),
+            onStore.reached(group),
+            leases.read(group),
+          ]);
+          const state = lease && lease.holder !== '' ? 'running' : 'stopped';
+          return { category, state, position: position ?? null, lag };
+        }),
+      ),
     views,
     parked: createParked(deps),
   };

@@ -54,7 +54,16 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   [{ MAIL_FROM: 'nobody at all' }, /^MAIL_FROM must be one address/],
   [{ MAIL_FROM: 'a@shop.example, b@shop.example' }, /^MAIL_FROM /],
   [{ EVENT_STORE_URL: 'esdb://x' }, /^EVENT_STORE_URL is set/],
-  [{ KAFKA_BROKERS: 'x:9092' }, /^KAFKA_BROKERS is set/],
+  [{ KAFKA_BROKERS: 'kafka' }, /^KAFKA_BROKERS must list brokers as host:port/],
+  [{ KAFKA_PARTITIONS: '4' }, /^KAFKA_PARTITIONS needs KAFKA_BROKERS/],
+  [{ ROLES: 'forward' }, /^ROLES has forward, which fills Kafka: it needs KAFKA_BROKERS/],
+  [{ KAFKA_BROKERS: 'x:9092', KAFKA_SASL_USERNAME: 'me' }, /^KAFKA_SASL_USERNAME needs KAFKA_SASL_PASSWORD/],
+  [
+    { KAFKA_BROKERS: 'x:9092', KAFKA_SASL_PASSWORD: 'hush' },
+    /^KAFKA_SASL_PASSWORD needs KAFKA_SASL_USERNAME/,
+  ],
+  [{ KAFKA_BROKERS: 'x:9092', KAFKA_SSL: 'yes' }, /^KAFKA_SSL must be true or false/],
+  [{ KAFKA_BROKERS: 'x:9092', KAFKA_PREFIX: 'a shop' }, /^KAFKA_PREFIX /],
   [{ MONGODB_URL: 'mongodb://x' }, /^MONGODB_URL is set/],
 ];
 
@@ -78,6 +87,16 @@ environment(
     }
   },
 );
+
+environment('brokers and roles come in lists', () => {
+  const { KAFKA_BROKERS, KAFKA_SSL, KAFKA_PARTITIONS, ROLES } = readEnvironment({
+    KAFKA_BROKERS: 'one:9092,two:9093',
+    KAFKA_SSL: 'true',
+    ROLES: 'api, forward',
+  });
+  assert.equal(KAFKA_BROKERS, ['one:9092', 'two:9093']);
+  assert.equal([KAFKA_SSL, KAFKA_PARTITIONS, ROLES], [true, 8, ['api', 'forward']]);
+});
 
 environment('empty counts as unset; loopback addresses and an identity provider are fine', () => {
   assert.is(readEnvironment({ PORT: '', DATA_DIR: '' }).PORT, 3000);

@@ -3,7 +3,7 @@ import kafkajs, { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs'
 import { categoryOf } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Log } from '../../ports/system.ts';
-import { partitioning } from './message.ts';
+import { partitioning, placeName } from './message.ts';
 
 /**
  * `brokers`: `host:port` each. `clientId`: who asks, in the brokers' logs. `categories`: one topic for each. `partitions`:
@@ -14,7 +14,11 @@ export type ClusterOptions = Readonly<{
   brokers: readonly string[];
   clientId: string;
   ssl?: boolean;
-  sasl?: Readonly<{ username: string; password: string }>;
+  sasl?: Readonly<{
+    mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    username: string;
+    password: string;
+  }>;
   categories: readonly string[];
   partitions: number;
   retentionMs?: number;
@@ -34,6 +38,8 @@ export type Cluster = Readonly<{
   topics(categories?: readonly string[]): readonly string[];
   /** Where events of `stream` go. Throws RangeError when its category has no topic. */
   placeOf(stream: string): Readonly<{ topic: string; partition: number }>;
+  /** Whether a partition of one of the topics is called so (`topic/number`). */
+  has(place: string): boolean;
   /** `what` on an admin connection that is made at first use. Throws StoreUnavailable when it cannot be carried out. */
   asAdmin<T>(what: (admin: Admin) => Promise<T>): Promise<T>;
   /** Makes topics that are missing. Throws WrongTopic, or StoreUnavailable. */
@@ -69,7 +75,7 @@ export const openCluster = ({
     brokers: [...brokers],
     clientId,
     ssl,
-    ...(sasl ? { sasl: { mechanism: 'scram-sha-512', ...sasl } satisfies SASLOptions } : {}),
+    ...(sasl ? { sasl: { ...sasl } as SASLOptions } : {}),
     connectionTimeout: CONNECTION_MS,
     requestTimeout: REQUEST_MS,
     retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 2_000 },
@@ -92,6 +98,14 @@ export const openCluster = ({
         })
       : error;
 
+  const places = new Set(
+    categories.flatMap((category) =>
+      Array.from({ length: partitions }, (_, partition) =>
+        placeName({ topic: topicName(category), partition }),
+      ),
+    ),
+  );
+
   let admin: Promise<Admin> | undefined;
   const connected = async (): Promise<Admin> => {
     const made = kafka.admin();
@@ -113,6 +127,7 @@ export const openCluster = ({
     kafka,
     partitions,
     groupId: (group) => `${prefix}${group}`,
+    has: (place) => places.has(place),
     asAdmin,
     failed,
     topics: (wanted) => categories.filter((category) => wanted?.includes(category) ?? true).map(topicName),

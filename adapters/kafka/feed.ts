@@ -100,6 +100,7 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
 
   return {
     partitionOf: (stream) => placeName(cluster.placeOf(stream)),
+    homeOf: (partition, stream) => (cluster.has(partition) ? partition : placeName(cluster.placeOf(stream))),
 
     async subscribe(group, { from, batchSize, ...filter }, member) {
       if (oldest.has(group)) throw new Error(`group ${group} is followed already in this process`);

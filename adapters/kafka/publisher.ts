@@ -39,6 +39,7 @@ export const kafkaPublisher = (
   const busy = new Map<string, Promise<void>>();
 
   const connected = async (): Promise<Producer> => {
+    await cluster.makeTopics();
     const made = kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,

@@ -22,7 +22,12 @@ type Held = Readonly<{ assignment: Assignment; end: AbortController }>;
 type Holder = Readonly<{ member: number; token: number }>;
 /** Of one partition. `committed`: how many of its events are finished. `meant`: who should hold it. */
 type Place = { committed: number; token: number; meant: number | undefined; holder: Holder | undefined };
-type Group = Readonly<{ places: readonly Place[]; members: Map<number, number> }>;
+/** `behind`: what stands up to there is not for the group, also when it is published late. */
+type Group = {
+  readonly places: readonly Place[];
+  readonly members: Map<number, number>;
+  behind: Position | undefined;
+};
 
 const BEATS = 10;
 
@@ -55,7 +60,8 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
         meant: undefined,
         holder: undefined,
       }));
-      groups.set(name, (group = { places, members: new Map() }));
+      const behind = typeof from === 'string' ? undefined : from.behind;
+      groups.set(name, (group = { places, members: new Map(), behind }));
     }
     return group;
   };
@@ -69,6 +75,8 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
 
   const feed = ({ clock, sessionMs }: MemberOptions): EventFeed => ({
     partitionOf: (stream) => String(partitionIndex(stream)),
+    homeOf: (partition, stream) =>
+      Number(partition) < partitions ? partition : String(partitionIndex(stream)),
 
     async subscribe(name, { from, batchSize, ...filter }, { onAssigned, onBatch }: Member) {
       const group = groupOf(name, from);
@@ -100,7 +108,9 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
             const deliveries = log
               .slice(next, end)
               .map((event, at) => ({ event, cursor: cursorOf(next + at) }))
-              .filter(({ event }) => passes(event));
+              .filter(
+                ({ event }) => passes(event) && (group.behind === undefined || event.position > group.behind),
+              );
             await onBatch({
               ...assignment,
               deliveries,
@@ -193,9 +203,10 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
     },
 
     async seek(name, to) {
-      const { places } = groupOf(name, 'beginning');
+      const group = groupOf(name, 'beginning');
+      group.behind = to;
       for (const [partition, committed] of offsetsAt(to).entries()) {
-        const place = places[partition]!;
+        const place = group.places[partition]!;
         // Whoever holds it finds that it does not any more, and takes it anew.
         Object.assign(place, { committed, token: place.token + 1, holder: undefined });
       }

@@ -8,7 +8,14 @@ import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { route, type Route } from '../route.ts';
 import { Cursor, Limit, page, ParkedParams, Reason } from '../schemas/common.ts';
-import { BuildReport, ConsumerReport, ParkedItem, SwitchedView, ViewReport } from '../schemas/operations.ts';
+import {
+  BuildReport,
+  ConsumerReport,
+  ForwardReport,
+  ParkedItem,
+  SwitchedView,
+  ViewReport,
+} from '../schemas/operations.ts';
 
 const tag = 'operations';
 const roles = ['operator'] as const;
@@ -73,6 +80,19 @@ export const operations: readonly Route[] = [
     handle: async (_request, { operations: { consumers } }) => ({
       status: 200,
       body: { items: await consumers() },
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/ops/forward',
+    tag,
+    roles,
+    summary: 'How far the log is filled from the event store',
+    description: 'Empty where consumers follow the store itself.',
+    responses: { 200: { description: 'Each category.', schema: items(ForwardReport) } },
+    handle: async (_request, { operations: { forward } }) => ({
+      status: 200,
+      body: { items: await forward() },
     }),
   }),
   route({

@@ -89,7 +89,7 @@ export const NewsAnswer = z
 export const ConsumerReport = z
   .strictObject({
     name: z.string(),
-    state: z.enum(['running', 'standby', 'paused', 'stopped']),
+    state: z.enum(['running', 'standby', 'paused', 'stopped', 'elsewhere']),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     heartbeatAt: Instant.nullable(),
     inFlight: Count,
@@ -98,7 +98,23 @@ export const ConsumerReport = z
     breaker: z.enum(['closed', 'open', 'half-open']),
     oldestBlocked: z.strictObject({ stream: z.string(), since: Instant }).optional(),
   })
-  .register(components, { id: 'ConsumerReport' });
+  .register(components, {
+    id: 'ConsumerReport',
+    description:
+      '`elsewhere`: not run by the process that answers, which then knows its lag and what is stuck, and no more.',
+  });
+
+export const ForwardReport = z
+  .strictObject({
+    category: z.string(),
+    state: z.enum(['running', 'stopped']),
+    position: z.string().nullable(),
+    lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
+  })
+  .register(components, {
+    id: 'ForwardReport',
+    description: 'How far events of a category have come on their way into Kafka.',
+  });
 
 export const ParkedItem = z
   .strictObject({

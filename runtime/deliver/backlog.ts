@@ -1,7 +1,7 @@
 /** The lanes of one consumer that are blocked: kept durably, here what is needed to find them. */
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
-import type { Assignment } from '../../ports/event-feed.ts';
+import type { Assignment, EventFeed } from '../../ports/event-feed.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { backoffMs, isRetriable, nameOf } from '../retry.ts';
 import { rest } from '../wake.ts';
@@ -10,6 +10,7 @@ import {
   blockedBy,
   blockedOf,
   dueNow,
+  moveLane,
   parkingEntry,
   type History,
   type Lane,
@@ -29,6 +30,8 @@ export type BacklogOptions = Readonly<{
   clock: Clock;
   log: Log;
   lanes: Lanes;
+  /** Which partition a blocked lane is in, as the feed says. */
+  homeOf: EventFeed['homeOf'];
   /** Aborts when the consumer ends. */
   halt: AbortSignal;
   audit(entry: ParkingEntry): Promise<void>;
@@ -89,7 +92,7 @@ export type Backlog = Readonly<{
 }>;
 
 export const createBacklog = (options: BacklogOptions): Backlog => {
-  const { name, blockedLanes, clock, log, lanes, halt, audit, pausedMs, onChange } = options;
+  const { name, blockedLanes, clock, log, lanes, homeOf, halt, audit, pausedMs, onChange } = options;
   const here = new Map<string, Waiting>();
   const dueRest = rest(clock);
   const nowMs = (): number => clock.now().getTime();
@@ -183,14 +186,20 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       if (fence) await durably(assignment, () => blockedLanes.guard(fence));
       await durably(assignment, async () => {
         for await (const blocked of blockedOf(blockedLanes, { consumer: name })) {
-          if (blocked.partition !== partition) continue;
+          if (homeOf(blocked.partition, blocked.event.stream) !== partition) continue;
           const lane = laneIn(assignment, blocked.key);
           if (here.has(lane.name)) continue;
-          const waiting = keep(blocked, lane);
+          const found =
+            blocked.partition === partition
+              ? blocked
+              : await moveLane(blockedLanes, blocked, kept(lane), fence);
+          if (found === 'fenced') return found;
+          const waiting = keep(found, lane);
           // A crash between dropping a parked head and writing down the next one.
-          if (waiting.state === 'parked' && (await blockedLanes.head(blocked.id))?.id !== blocked.event.id)
+          if (waiting.state === 'parked' && (await blockedLanes.head(found.id))?.id !== found.event.id)
             makeDue(waiting);
         }
+        return undefined;
       });
     },
 

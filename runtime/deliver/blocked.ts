@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Actor, EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedFilter, BlockedLane, BlockedLanes } from '../../ports/blocked-lanes.ts';
+import type { Fence } from '../../ports/lease.ts';
 
 /** A lane of one consumer. */
 export type Lane = Pick<BlockedLane, 'consumer' | 'partition' | 'key'>;
@@ -67,6 +68,26 @@ export async function* blockedOf(lanes: BlockedLanes, filter: BlockedFilter): As
     after = page.next;
   }
 }
+
+/**
+ * What was blocked under another feed, in the lane that it has in this one; answers that lane. A crash on the way moves
+ * the rest when it is called again.
+ */
+export const moveLane = async (
+  lanes: BlockedLanes,
+  from: BlockedLane,
+  lane: Lane,
+  fence: Fence | undefined,
+): Promise<BlockedLane | 'fenced'> => {
+  const moved = { ...from, ...lane, id: laneId(lane) };
+  const there = await lanes.get(moved.id);
+  if (!there && (await lanes.block(moved, fence)) === 'fenced') return 'fenced';
+  for (let head = await lanes.head(from.id); head; head = await lanes.head(from.id)) {
+    if ((await lanes.enqueue(moved.id, head, fence)) === 'fenced') return 'fenced';
+    if ((await lanes.dequeue(from.id, head.id, fence)) === 'fenced') return 'fenced';
+  }
+  return there ?? moved;
+};
 
 /** The blocked lane as it is kept. Error texts are bounded: a stack may carry a whole response. */
 export const blockedBy = (

@@ -147,6 +147,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     clock,
     log,
     lanes,
+    homeOf: feed.homeOf,
     halt: halt.signal,
     audit,
     pausedMs: () => breaker.pausedMs(clock.now().getTime()),

@@ -1,4 +1,4 @@
-/** Fills a log from the event store: what the store has committed is published in its order, by one process at a time. */
+/** Fills a log from the event store: what it has committed of a category is published in its order, by one process at a time. */
 import type { Position } from '../../domain/kernel.ts';
 import type { Checkpoints } from '../../ports/checkpoints.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
@@ -18,7 +18,7 @@ export type ForwardStatus = Readonly<{
 }>;
 export type RunningForward = Readonly<{ status(): ForwardStatus; close(): Promise<void> }>;
 
-/** `categories`: those that the log has a place for. */
+/** `category`: whose events are published; each has a checkpoint of its own, so that a new one begins with its first event. */
 export type ForwardOptions = Readonly<{
   store: EventStore;
   publisher: EventPublisher;
@@ -26,10 +26,11 @@ export type ForwardOptions = Readonly<{
   leased: Leased;
   clock: Clock;
   log: Log;
-  categories: readonly string[];
+  category: string;
 }>;
 
-export const FORWARD = 'forward';
+/** The group, and the lease, that forwards a category. */
+export const forwardGroup = (category: string): string => `forward/${category}`;
 const PARTITION = 'all';
 const PAGE = 500;
 /** How long events that go nowhere may stay unrecorded. */
@@ -45,7 +46,8 @@ const LAST_PAGE_MS = 5_000;
  * so that no event of a stream gets ahead of an earlier one. A holder that was paused past its lease may repeat one page.
  */
 export const runForward = (options: ForwardOptions): RunningForward => {
-  const { store, publisher, checkpoints, leased, clock, log, categories } = options;
+  const { store, publisher, checkpoints, leased, clock, log, category } = options;
+  const group = forwardGroup(category);
   const stop = new AbortController();
   let status: ForwardStatus = { state: 'standby', position: undefined, lastAt: undefined, why: undefined };
   /** The page that is being published; false when another process has moved the checkpoint. */
@@ -55,14 +57,14 @@ export const runForward = (options: ForwardOptions): RunningForward => {
     // A way that was cut off may have left one behind.
     await ahead.catch(() => undefined);
     ahead = Promise.resolve(true);
-    let saved = await checkpoints.get(FORWARD, PARTITION);
+    let saved = await checkpoints.get(group, PARTITION);
     let savedMs = clock.now().getTime();
     status = { ...status, state: 'running', position: saved as Position | undefined };
     const publish = async ({ events, scanned }: EventPage): Promise<boolean> => {
       if (scanned === undefined || scanned === saved) return true;
       if (events.length > 0) await publisher.publish(events);
       else if (clock.now().getTime() - savedMs < EMPTY_SAVE_MS) return true;
-      if (signal.aborted || !(await checkpoints.save(FORWARD, PARTITION, saved, scanned, fence))) {
+      if (signal.aborted || !(await checkpoints.save(group, PARTITION, saved, scanned, fence))) {
         await clock.sleep(REPLACED_MS, signal);
         return false;
       }
@@ -85,11 +87,12 @@ export const runForward = (options: ForwardOptions): RunningForward => {
   };
   const run = async (): Promise<void> => {
     try {
-      await leased(FORWARD, stop.signal, async (held) => {
+      await leased(group, stop.signal, async (held) => {
         const { signal } = held;
-        const who = { forward: 'log' };
-        await follow({ store, clock, log, who, filter: { categories }, pageSize: PAGE, signal }, () =>
-          way(held),
+        const who = { forward: category };
+        await follow(
+          { store, clock, log, who, filter: { categories: [category] }, pageSize: PAGE, signal },
+          () => way(held),
         );
         status = { ...status, state: 'standby' };
         await within(
@@ -102,7 +105,7 @@ export const runForward = (options: ForwardOptions): RunningForward => {
     } catch (error) {
       status = { ...status, state: 'failed', why: error instanceof Error ? error.message : String(error) };
       log.error(
-        { error: nameOf(error), why: status.why },
+        { forward: category, error: nameOf(error), why: status.why },
         'events are forwarded no longer: trying again would not help',
       );
     }

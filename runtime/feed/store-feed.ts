@@ -30,6 +30,21 @@ export type StoreFeedOptions = Readonly<{
   distance?: (after: Position | undefined, to: Position) => number;
 }>;
 
+/** Where a group begins on the store: its checkpoint, which is written first where it has none and "now" or a position is meant. */
+export const firstPlace = async (
+  { store, checkpoints }: Pick<StoreFeedOptions, 'store' | 'checkpoints'>,
+  group: string,
+  from: From,
+): Promise<string | undefined> => {
+  const saved = await checkpoints.get(group, PARTITION);
+  if (saved !== undefined || from === 'beginning') return saved;
+  // Written at once: what is appended between now and a restart must not be taken for the past.
+  const first = from === 'now' ? ((await store.tail()) ?? BEGINNING) : from.behind;
+  return (await checkpoints.save(group, PARTITION, undefined, first))
+    ? first
+    : checkpoints.get(group, PARTITION);
+};
+
 /** For positions that are gapless decimal numbers, the first being `first`. */
 export const decimalDistance =
   (first: 0 | 1) =>
@@ -52,8 +67,8 @@ const positionOf = (checkpoint: string | undefined): Position | undefined =>
  * The event store itself as the feed that consumers follow: one partition, its cursor the position; a group is run by
  * who holds its lease, others stand by. Commits are saved at most every 200 ms or 1,000 events and at `close`.
  *
- * Lag counts what the group listens to when its subscription runs here, else every event behind its
- * checkpoint. Past 1,000 unread events it is a lower bound unless `distance` is given (which then counts what
+ * Lag counts what the group listens to, where its subscription runs here or its filter is given, else every event behind
+ * its checkpoint. Past 1,000 unread events it is a lower bound unless `distance` is given (which then counts what
  * a filter leaves out as well).
  */
 export const storeFeed = (options: StoreFeedOptions): EventFeed => {
@@ -61,15 +76,8 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
   const subscribed = new Set<string>();
   const followed = new Map<string, Followed>();
 
-  const startOf = async (group: string, from: From): Promise<string | undefined> => {
-    const saved = await checkpoints.get(group, PARTITION);
-    if (saved !== undefined || from === 'beginning') return saved;
-    // Written at once: what is appended between now and a restart must not be taken for the past.
-    const first = from === 'now' ? ((await store.tail()) ?? BEGINNING) : from.behind;
-    return (await checkpoints.save(group, PARTITION, undefined, first))
-      ? first
-      : checkpoints.get(group, PARTITION);
-  };
+  const startOf = (group: string, from: From): Promise<string | undefined> =>
+    firstPlace(options, group, from);
 
   const sought = async (group: string): Promise<Readonly<{ text: string; to: string }> | undefined> => {
     const text = await checkpoints.get(group, SOUGHT);
@@ -87,6 +95,7 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
 
   return {
     partitionOf: () => PARTITION,
+    homeOf: () => PARTITION,
 
     async subscribe(group, { from, batchSize, ...filter }, member): Promise<FeedSubscription> {
       if (subscribed.has(group)) throw new Error(`group ${group} is followed already in this process`);
@@ -210,7 +219,7 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
       }
     },
 
-    async lag(group): Promise<readonly Lag[]> {
+    async lag(group, filter): Promise<readonly Lag[]> {
       const asked = await sought(group);
       const here = followed.get(group);
       const waiting = asked ? [] : (here?.handedOut ?? []);
@@ -223,7 +232,7 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
       let oldest = waiting[0]?.recordedAt;
       let atTail = false;
       for (let page = 0; page < COUNT_PAGES && !atTail && events < waiting.length + COUNT_LIMIT; page++) {
-        const found = await store.readAll(after, { ...here?.filter, limit: COUNT_LIMIT });
+        const found = await store.readAll(after, { ...(here?.filter ?? filter), limit: COUNT_LIMIT });
         events += found.events.length;
         oldest ??= found.events[0]?.meta.recordedAt;
         after = found.scanned ?? after;
@@ -236,3 +245,22 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
     },
   };
 };
+
+/**
+ * `feed`, filled from the store, whose groups begin there behind what they have finished on the store itself: a shop that
+ * moves to a log does nothing twice, and what "now" is, is said by the store, since the log may still be filling.
+ */
+export const goingOn = (
+  feed: EventFeed,
+  from: Pick<StoreFeedOptions, 'store' | 'checkpoints'>,
+): EventFeed => ({
+  ...feed,
+  async subscribe(group, options, member) {
+    const behind = positionOf(await firstPlace(from, group, options.from));
+    return feed.subscribe(
+      group,
+      { ...options, from: behind === undefined ? 'beginning' : { behind } },
+      member,
+    );
+  },
+});

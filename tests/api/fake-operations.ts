@@ -67,6 +67,9 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
         oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() },
       },
     ],
+    forward: async () => [
+      { category: 'order', state: 'running', position: null, lag: { events: 0, seconds: 0 } },
+    ],
     views: {
       list: async () => [
         {

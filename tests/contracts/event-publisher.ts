@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
-import type { EventFeed } from '../../ports/event-feed.ts';
+import type { EventFeed, From } from '../../ports/event-feed.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
 import { newEvent } from './event-store.ts';
 import { contract, type Make } from './making.ts';
@@ -23,11 +23,11 @@ const event = (stream: string, revision: number): EventEnvelope => ({
 /** What every adapter that fills a log must do. */
 export const eventPublisherContract = (name: string, make: Make<Published>): void => {
   const { test, run } = contract(`event publisher: ${name}`, make);
-  const follow = async ({ feed }: Published) => {
+  const follow = async ({ feed }: Published, from: From = 'beginning') => {
     const seen: EventEnvelope[] = [];
     const { close } = await feed.subscribe(
       'tester',
-      { categories: ['order'], from: 'beginning', batchSize: 10 },
+      { categories: ['order'], from, batchSize: 10 },
       {
         onAssigned: async () => undefined,
         onBatch: async ({ deliveries }) => void seen.push(...deliveries.map((one) => one.event)),
@@ -60,6 +60,17 @@ export const eventPublisherContract = (name: string, make: Make<Published>): voi
     assert.equal(
       seen.map(({ id }) => id),
       ['order-a/0', 'order-a/0', 'order-a/1'],
+    );
+    await close();
+  });
+
+  test('what a group begins behind is left out, also when it is published later', async (world) => {
+    const { seen, close } = await follow(world, { behind: event('order-a', 1).position });
+    await world.publisher.publish([0, 1, 2, 3].map((revision) => event('order-a', revision)));
+    await world.advanceUntil('the rest', () => seen.length === 2);
+    assert.equal(
+      seen.map(({ id }) => id),
+      ['order-a/2', 'order-a/3'],
     );
     await close();
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export type Ended = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
 export type ServerProcess = Readonly<{
   pid: number;
-  /** Where it serves; rejects with what it said if it ends first. */
+  /** Where it serves, empty without the role api; rejects with what it said if it ends first. */
   url: Promise<string>;
   ended: Promise<Ended>;
   /** Sends a signal and waits for the end. */
@@ -49,8 +49,8 @@ export const startProcess = (
   const url = new Promise<string>((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      const found = /serving at (\S+) [\s\S]*Stop: /.exec(output)?.[1];
-      if (found) resolve(found);
+      const found = /(?:serving at (\S+) |is running)[\s\S]*Stop: /.exec(output);
+      if (found) resolve(found[1] ?? '');
     });
     void ended.then(() => reject(new Error(`the server ended before it served: ${errors}`)));
   });

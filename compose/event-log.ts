@@ -1,0 +1,71 @@
+/** The log between the store and those who follow it, where the environment names one. */
+import { openCluster } from '../adapters/kafka/cluster.ts';
+import { kafkaFeed } from '../adapters/kafka/feed.ts';
+import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
+import { consumers } from '../consumers/index.ts';
+import type { Checkpoints } from '../ports/checkpoints.ts';
+import type { EventFeed } from '../ports/event-feed.ts';
+import type { EventPublisher } from '../ports/event-publisher.ts';
+import type { Leases } from '../ports/lease.ts';
+import type { Clock, Log, Randomness } from '../ports/system.ts';
+import type { Environment } from './environment.ts';
+
+/** `categories`: those whose events it takes. `prepare`: makes what is missing; rejects when what is there does not fit. */
+export type EventLog = Readonly<{
+  feed: EventFeed;
+  publisher: EventPublisher;
+  categories: readonly string[];
+  prepare(): Promise<void>;
+  close(): Promise<void>;
+}>;
+
+/** `store`: the id of the event store whose events it takes. */
+export type EventLogDeps = Readonly<{
+  checkpoints: Checkpoints;
+  leases: Leases;
+  store: string;
+  clock: Clock;
+  randomness: Randomness;
+  log: Log;
+}>;
+
+/** Every category that a consumer handles. */
+const handled = [...new Set(consumers.flatMap(({ handles }) => handles.categories))].sort();
+
+/** Undefined where the store is its own log. Nothing is asked of it yet. */
+export const openEventLog = (environment: Environment, deps: EventLogDeps): EventLog | undefined => {
+  const {
+    KAFKA_BROKERS: brokers,
+    KAFKA_SSL: ssl,
+    KAFKA_SASL_USERNAME: username,
+    KAFKA_SASL_PASSWORD: password,
+    KAFKA_SASL_MECHANISM: mechanism,
+    KAFKA_PARTITIONS: partitions,
+    KAFKA_RETENTION_MS: retentionMs,
+    KAFKA_PREFIX: prefix,
+  } = environment;
+  if (brokers === undefined) return undefined;
+  const { checkpoints, leases, clock, log, randomness, store } = deps;
+  const cluster = openCluster({
+    brokers,
+    clientId: 'orderfold',
+    ssl,
+    ...(username !== undefined && password !== undefined ? { sasl: { mechanism, username, password } } : {}),
+    categories: handled,
+    partitions,
+    ...(retentionMs === undefined ? {} : { retentionMs }),
+    ...(prefix === undefined ? {} : { prefix }),
+    log,
+  });
+  const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store}` });
+  return {
+    feed: kafkaFeed({ cluster, checkpoints, leases, holder: randomness.uuid(), clock, log }),
+    publisher,
+    categories: handled,
+    prepare: cluster.makeTopics,
+    async close() {
+      await publisher.close();
+      await cluster.close();
+    },
+  };
+};

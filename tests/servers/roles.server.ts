@@ -1,0 +1,148 @@
+/** A shop in processes of its own on a real Kafka, its servers and processes killed while orders come in. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { system } from '../../adapters/system.ts';
+import { readEnvironment } from '../../compose/environment.ts';
+import { openParts } from '../../compose/parts.ts';
+import { statusOf } from '../../domain/order/status.ts';
+import { brokenAccounts, foldAll } from '../crash/accounts.ts';
+import { customers, dice, HOT_SKU, SKUS } from '../crash/customers.ts';
+import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
+import { clientOf, eventually } from '../flow/client.ts';
+import { startKafka } from './kafka-server.ts';
+
+const test = suite('roles in processes of their own, on Kafka');
+const kafka = await startKafka();
+const PLENTY = 1_000_000;
+const END_MS = 240_000;
+const CHECK = join(import.meta.dirname, '..', '..', 'scripts', 'check.js');
+
+const started = new Set<ServerProcess>();
+test.after.each(async () => {
+  for (const server of started) await server.end('SIGKILL');
+  started.clear();
+});
+
+/** `start` runs a process with the roles named; `check` answers what the script says when it finds something. */
+const shopOn = (prefix: string) => {
+  const folder = mkdtempSync(join(tmpdir(), 'orderfold-roles-'));
+  const variables = {
+    ...UNRELIABLE_SHOP,
+    DATA_DIR: folder,
+    KAFKA_BROKERS: kafka.brokers.join(','),
+    KAFKA_PARTITIONS: '4',
+    KAFKA_PREFIX: prefix,
+  };
+  const start = async (roles: string): Promise<ServerProcess> => {
+    const server = startProcess({ ...variables, ROLES: roles });
+    started.add(server);
+    await server.url;
+    return server;
+  };
+  const check = (): Promise<string | undefined> =>
+    new Promise((resolve) =>
+      execFile(
+        process.execPath,
+        [CHECK],
+        { env: { PATH: process.env.PATH ?? '', ...variables } },
+        (error, out, err) => resolve(error ? `${out}${err}` : undefined),
+      ),
+    );
+  return { folder, variables, start, check };
+};
+
+test('orders go on, and no effect is doubled or missing, while a process or the broker is killed, or hangs', async () => {
+  const { folder, variables, start, check } = shopOn('killed.');
+  const api = await start('api');
+  const client = clientOf(await api.url);
+  const rest = new Map<string, ServerProcess>();
+  for (const roles of ['forward', 'forward,project', 'consume', 'consume:payment,consume:inventory'])
+    rest.set(roles, await start(roles));
+  await client.product(HOT_SKU, 50);
+  const { token } = await client.ok('POST', '/session', { body: { role: 'customer', customerId: 'ada' } });
+  const shoppers = customers(dice(7), () => token);
+  const url = await api.url;
+  const round = (): Promise<void> => shoppers.round(url, 60, () => undefined);
+  const during = async (what: () => Promise<void>): Promise<number> => {
+    const before = shoppers.acknowledged.size;
+    await Promise.all([round(), what()]);
+    return shoppers.acknowledged.size - before;
+  };
+
+  await round();
+  for (const roles of rest.keys())
+    await during(async () => {
+      await rest.get(roles)?.end('SIGKILL');
+      await round();
+      rest.set(roles, await start(roles));
+    });
+  await during(async () => {
+    await kafka.kill(0);
+    await round();
+    await kafka.start(0);
+  });
+  const whileItHangs = await during(async () => {
+    kafka.freeze(0);
+    await round();
+    kafka.thaw(0);
+  });
+  assert.ok(whileItHangs >= 60, `${whileItHangs} orders were taken while the broker hung`);
+  await shoppers.settle(url);
+  // Whoever waits for goods gets them: what is left open then is lost.
+  for (const sku of [HOT_SKU, ...SKUS])
+    await client.ok('POST', `/stock/${sku}/receive`, { body: { quantity: PLENTY } });
+
+  const parts = await openParts(
+    readEnvironment({ ...variables, KAFKA_BROKERS: '', KAFKA_PARTITIONS: '', KAFKA_PREFIX: '' }),
+    system,
+  );
+  try {
+    const ended = async (): Promise<boolean> => {
+      const consuming = (await client.ok('GET', '/ops/consumers')).items;
+      const forwarded = (await client.ok('GET', '/ops/forward')).items;
+      if ([...consuming, ...forwarded].some(({ lag }: any) => lag.events > 0)) return false;
+      if (consuming.some(({ retrying }: any) => retrying > 0)) return false;
+      const { orders } = await foldAll(parts);
+      return [...orders.values()].every(
+        (order) => order.closedAt !== undefined && ['delivered', 'cancelled'].includes(statusOf(order)),
+      );
+    };
+    await eventually('every order to end', ended, END_MS);
+    assert.equal((await client.ok('GET', '/ops/parked')).items, []);
+    const consuming = (await client.ok('GET', '/ops/consumers')).items;
+    assert.ok(consuming.every(({ state }: any) => state === 'elsewhere'));
+    for (const server of [...rest.values(), api])
+      assert.equal(await server.end('SIGTERM'), { code: 0, signal: null }, server.errors());
+    const folded = await foldAll(parts);
+    for (const orderId of shoppers.acknowledged.keys())
+      assert.ok(folded.orders.has(orderId), `${orderId} is gone`);
+    assert.is(folded.orders.size, shoppers.acknowledged.size);
+    assert.equal(await brokenAccounts(folder, parts, folded), [], `the books of ${folder}`);
+    console.log(`\nNOTE ${folded.orders.size} orders through five processes and a Kafka, each killed once`);
+  } finally {
+    await parts.close();
+  }
+  assert.is(await check(), undefined);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('topics with another number of partitions are refused at the start', async () => {
+  const { folder, variables, start } = shopOn('partitions.');
+  const first = await start('forward');
+  await first.end('SIGTERM');
+  const second = startProcess({ ...variables, KAFKA_PARTITIONS: '5', ROLES: 'forward' });
+  started.add(second);
+  const { code } = await second.ended;
+  assert.is(code, 1);
+  assert.match(
+    second.errors(),
+    /^orderfold cannot start: the topic .* has 4 partitions, and this server is set to 5/,
+  );
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.run();
