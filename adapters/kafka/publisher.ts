@@ -1,6 +1,7 @@
 import { Partitioners, type Message, type Producer } from 'kafkajs';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
+import { createTurns } from '../turns.ts';
 import type { Cluster } from './cluster.ts';
 import { messageOf, placeName } from './message.ts';
 
@@ -36,7 +37,7 @@ export const kafkaPublisher = (
 ): EventPublisher & Readonly<{ close(): Promise<void> }> => {
   const { kafka, failed, placeOf } = cluster;
   let producer: Promise<Producer> | undefined;
-  const busy = new Map<string, Promise<void>>();
+  const turns = createTurns();
 
   const connected = async (): Promise<Producer> => {
     await cluster.makeTopics();
@@ -79,16 +80,7 @@ export const kafkaPublisher = (
     }
   };
   /** Behind what is under way in its partition. */
-  const inTurn = async (part: Part): Promise<void> => {
-    const key = placeName(part);
-    const sent = (busy.get(key) ?? Promise.resolve()).catch(() => undefined).then(() => send(part));
-    busy.set(key, sent);
-    try {
-      await sent;
-    } finally {
-      if (busy.get(key) === sent) busy.delete(key);
-    }
-  };
+  const inTurn = (part: Part): Promise<void> => turns.inTurn(placeName(part), () => send(part));
 
   return {
     async publish(events) {
@@ -104,7 +96,7 @@ export const kafkaPublisher = (
       for (const one of sent) if (one.status === 'rejected') throw one.reason;
     },
     async close() {
-      await Promise.allSettled(busy.values());
+      await turns.over();
       if (producer) await leave(producer);
     },
   };

@@ -4,7 +4,6 @@ import * as assert from 'uvu/assert';
 import { openSqliteBookkeeping } from '../../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { system, systemClock, systemRandomness } from '../../adapters/system.ts';
-import type { Position } from '../../domain/kernel.ts';
 import type { Batch, EventFeed, FeedSubscription, Member } from '../../ports/event-feed.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { decimalDistance, storeFeed } from '../../runtime/feed/store-feed.ts';
@@ -13,7 +12,7 @@ import { eventFeedContract, type FeedWorld } from '../contracts/event-feed.ts';
 import { until } from '../fake-clock.ts';
 import { createLeased } from '../../runtime/lease.ts';
 import { quietLog } from '../quiet-log.ts';
-import { LEASE_MS, newEvent, position, world } from './world.ts';
+import { happening, LEASE_MS, newEvent, position, world } from './world.ts';
 
 /** As `name` has them, in a folder of its own. */
 const onSqlite = async (): Promise<FeedWorld> => {
@@ -24,7 +23,6 @@ const onSqlite = async (): Promise<FeedWorld> => {
     path: path('bookkeeping.db'),
     store: store.id,
   });
-  const revisions = new Map<string, number>();
   let processes = 0;
   return {
     partitions: 1,
@@ -40,18 +38,7 @@ const onSqlite = async (): Promise<FeedWorld> => {
         distance: decimalDistance(1),
       });
     },
-    async happen(...streams) {
-      const positions: Position[] = [];
-      for (const stream of streams) {
-        const n = (revisions.get(stream) ?? -1) + 1;
-        const at = systemClock.now().toISOString();
-        const done = await store.append(stream, n === 0 ? 'none' : n - 1, [newEvent(stream, n, 'live', at)]);
-        if (!done.ok) throw new Error(`${stream} is at ${done.actual}`);
-        positions.push(done.position);
-        revisions.set(stream, n);
-      }
-      return positions;
-    },
+    happen: happening(store, systemClock),
     advanceUntil: until,
     async close() {
       await store.close();
@@ -66,11 +53,7 @@ eventFeedContract('a store in memory', async () => {
   return {
     partitions: 1,
     feed: w.feed,
-    async happen(...streams) {
-      const before = await w.store.tail();
-      await w.happen(...streams);
-      return (await w.store.readAll(before)).events.map(({ position: at }) => at);
-    },
+    happen: w.happen,
     advanceUntil: (what, condition) => w.advanceUntil(what, condition),
     close: async () => undefined,
   };

@@ -72,10 +72,11 @@ export type Steering = {
   onFailure(failure: Failure): Verdict;
 };
 
-/** Appends the next event of each stream named, in this order. */
+/** Appends the next event of each stream named, in this order; answers the positions. */
 export const happening = (store: EventStore, clock: Clock) => {
   const revisions = new Map<string, number>();
-  return async (...streams: readonly string[]): Promise<void> => {
+  return async (...streams: readonly string[]): Promise<readonly Position[]> => {
+    const positions: Position[] = [];
     for (const stream of streams) {
       const last = revisions.get(stream);
       const n = last === undefined ? 0 : last + 1;
@@ -83,7 +84,9 @@ export const happening = (store: EventStore, clock: Clock) => {
       const appended = await store.append(stream, last ?? 'none', [newEvent(stream, n, 'live', at)]);
       if (!appended.ok) throw new Error(`${stream} is at ${appended.actual}`);
       revisions.set(stream, n);
+      positions.push(appended.position);
     }
+    return positions;
   };
 };
 /** The same, published as a forwarder would; answers the positions. */
