@@ -251,8 +251,10 @@ export const assemble = (
       };
     },
     startForward() {
-      const started = (eventLog?.categories ?? []).map((category) =>
-        runForward({ store, publisher: eventLog!.publisher, checkpoints, leased, clock, log, category }),
+      if (!eventLog) return async () => undefined;
+      const { categories, publisher } = eventLog;
+      const started = categories.map((category) =>
+        runForward({ store, publisher, checkpoints, leased, clock, log, category }),
       );
       return async () => {
         await Promise.all(started.map((one) => one.close()));

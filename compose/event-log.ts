@@ -1,5 +1,5 @@
 /** The log between the store and those who follow it, where the environment names one. */
-import { openCluster } from '../adapters/kafka/cluster.ts';
+import { openCluster, WrongTopic } from '../adapters/kafka/cluster.ts';
 import { kafkaFeed } from '../adapters/kafka/feed.ts';
 import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { consumers } from '../consumers/index.ts';
@@ -10,12 +10,12 @@ import type { Leases } from '../ports/lease.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 import type { Environment } from './environment.ts';
 
-/** `categories`: those whose events it takes. `prepare`: makes what is missing; rejects when what is there does not fit. */
+/** `categories`: those whose events it takes. `prepare`: makes what is missing; a sentence for what is there and does not fit. */
 export type EventLog = Readonly<{
   feed: EventFeed;
   publisher: EventPublisher;
   categories: readonly string[];
-  prepare(): Promise<void>;
+  prepare(): Promise<readonly string[]>;
   close(): Promise<void>;
 }>;
 
@@ -62,7 +62,15 @@ export const openEventLog = (environment: Environment, deps: EventLogDeps): Even
     feed: kafkaFeed({ cluster, checkpoints, leases, holder: randomness.uuid(), clock, log }),
     publisher,
     categories: handled,
-    prepare: cluster.makeTopics,
+    async prepare() {
+      try {
+        await cluster.makeTopics();
+        return [];
+      } catch (error) {
+        if (error instanceof WrongTopic) return [error.message];
+        throw error;
+      }
+    },
     async close() {
       await publisher.close();
       await cluster.close();

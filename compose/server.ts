@@ -1,7 +1,6 @@
 /** Runs the roles that this process has, the API first, and stops them in order. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { WrongTopic } from '../adapters/kafka/cluster.ts';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
 import { isRetriable } from '../runtime/retry.ts';
@@ -90,13 +89,12 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
 /** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
 const refuseMisfits = async (shop: Shop, { eventLog, system: { clock, log } }: Parts): Promise<void> => {
   const look = async (): Promise<readonly string[]> => {
-    await eventLog?.prepare();
-    return shop.misfits();
+    const wrong = (await eventLog?.prepare()) ?? [];
+    return wrong.length > 0 ? wrong : shop.misfits();
   };
   const looked = look().catch((error: unknown) => {
-    if (isRetriable(error)) return undefined;
-    if (error instanceof WrongTopic) return [error.message];
-    throw error;
+    if (!isRetriable(error)) throw error;
+    return undefined;
   });
   looked.catch(() => undefined); // it may come when nobody waits for it any more
   const found = await within(clock, MISFITS_MS, looked);

@@ -169,17 +169,17 @@ export const openEventStoreDb = async ({
         read += JSON.stringify(event?.data ?? null).length;
         return bytes + read >= PAGE_BYTES;
       });
+      let taken = 0;
       for (const item of items) {
         if (isFull()) break;
-        looked += 1;
+        taken += 1;
         if (item.event?.position) scanned = positionOf(item.event.position);
         const event = received(item, prefix);
         if (event && passes(event)) events.push(event);
+        looked += 1;
       }
       bytes += read;
-      atTail =
-        ended &&
-        scanned === (items.at(-1)?.event?.position ? positionOf(items.at(-1)!.event!.position!) : scanned);
+      atTail = ended && taken === items.length;
     }
     if (!atTail) await new Promise(setImmediate);
     if (events.length === 0 && atTail && (await isEmpty())) return { events, scanned: undefined, atTail };

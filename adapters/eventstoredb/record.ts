@@ -5,13 +5,11 @@ import {
   type Position as Place,
   type ResolvedEvent,
 } from '@eventstore/db-client';
-import { v5 } from 'uuid';
-import { z } from 'zod';
+import { v5, validate } from 'uuid';
 import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 
 const DIGITS = 20;
 const POSITION = /^\d{40}$/;
-const UUID = z.uuid();
 
 /** Commit and prepare position, 20 digits each: sorts as text. */
 export const positionOf = ({ commit, prepare }: Place): Position =>
@@ -28,7 +26,7 @@ type Metadata = { id: string; schema: number; meta: NewEvent['meta'] };
 /** An id that is no UUID, which the server would refuse, is derived into one; the true one stands in the metadata. */
 export const proposed = ({ type, data, id, schema, meta }: NewEvent): JSONEventData =>
   jsonEvent({
-    id: UUID.safeParse(id).success ? id : v5(id, v5.URL),
+    id: validate(id) ? id : v5(id, v5.URL),
     type,
     data: data as Record<string, unknown>,
     metadata: { id, schema, meta } satisfies Metadata as unknown as Record<string, unknown>,

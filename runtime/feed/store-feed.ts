@@ -31,7 +31,7 @@ export type StoreFeedOptions = Readonly<{
 }>;
 
 /** Where a group begins on the store: its checkpoint, which is written first where it has none and "now" or a position is meant. */
-export const firstPlace = async (
+const firstPlace = async (
   { store, checkpoints }: Pick<StoreFeedOptions, 'store' | 'checkpoints'>,
   group: string,
   from: From,

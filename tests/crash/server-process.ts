@@ -1,5 +1,5 @@
 /** The real server in a process of its own, to be stopped and killed. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 
 export type Ended = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -26,7 +26,8 @@ export const UNRELIABLE_SHOP = {
   SIM_PAYMENT_FAILURE_RATE: '0.05',
 } as const;
 
-const MAIN = join(import.meta.dirname, '..', '..', 'main.js');
+const BUILD = join(import.meta.dirname, '..', '..');
+const MAIN = join(BUILD, 'main.js');
 
 /**
  * Starts main.js with just these variables: what the tests' own environment says is not the server's. `under`: a
@@ -67,3 +68,17 @@ export const startProcess = (
     errors: () => errors,
   };
 };
+
+/** Runs a script beside the servers, with just these variables; what it said if it did not end well. */
+export const runScript = (
+  name: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<string | undefined> =>
+  new Promise((resolve) =>
+    execFile(
+      process.execPath,
+      [join(BUILD, 'scripts', `${name}.js`)],
+      { env: { PATH: process.env.PATH ?? '', ...variables } },
+      (error, out, err) => resolve(error ? `${name}: ${out}${err}` : undefined),
+    ),
+  );

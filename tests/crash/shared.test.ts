@@ -1,7 +1,6 @@
 /**
  * `SHARED_SECONDS=600 npm test -- crash/shared` for a long run; `CRASH_SEED=n` for another course of events.
  */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +13,7 @@ import { statusOf } from '../../domain/order/status.ts';
 import { clientOf, eventually } from '../flow/client.ts';
 import { brokenAccounts, foldAll } from './accounts.ts';
 import { customers, dice, HOT_SKU, SKUS } from './customers.ts';
-import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from './server-process.ts';
+import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from './server-process.ts';
 
 const test = suite('crash: two servers on one folder');
 const SECONDS = Number(process.env.SHARED_SECONDS ?? 15);
@@ -23,24 +22,12 @@ const ORDERS_A_LIFE = 60;
 const ORDERS_A_ROUND = 30;
 const END_MS = 120_000 + SECONDS * 500;
 const PLENTY = 1_000_000;
-const SCRIPTS = join(import.meta.dirname, '..', '..', 'scripts');
 
 const started: ServerProcess[] = [];
 // A test that failed must not leave its servers behind, or the run hangs.
 test.after.each(async () => {
   for (const server of started) await server.end('SIGKILL');
 });
-
-/** What a script said if it did not end well. */
-const script = (name: string, folder: string): Promise<string | undefined> =>
-  new Promise((resolve) =>
-    execFile(
-      process.execPath,
-      [join(SCRIPTS, `${name}.js`)],
-      { env: { PATH: process.env.PATH ?? '', DATA_DIR: folder } },
-      (error, out, err) => resolve(error ? `${name}: ${out}${err}` : undefined),
-    ),
-  );
 
 test(`for ${SECONDS} s, one killed again and again, with check and parked beside them: nothing is lost or done twice`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-shared-'));
@@ -65,7 +52,7 @@ test(`for ${SECONDS} s, one killed again and again, with check and parked beside
   const beside = async (): Promise<void> => {
     while (goesOn())
       for (const name of ['check', 'parked']) {
-        const said = await script(name, folder);
+        const said = await runScript(name, { DATA_DIR: folder });
         scripts += 1;
         if (said !== undefined) wrong.push(said);
       }

@@ -41,6 +41,7 @@ import {
   failure,
   nameIn,
   notFoundMessage,
+  placed,
   proposedIn,
   supportedMethods,
   wrongVersion,
@@ -158,8 +159,7 @@ export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbSer
       return end(call, failure(UNKNOWN, 'Exception was thrown by handler.'));
     }
     if (!(await write(call, confirmationMessage(systemRandomness.uuid())))) return;
-    const end0 = all?.hasEnd() || one?.hasEnd();
-    let next = end0 ? log.all.length : 0;
+    let next = all?.hasEnd() || one?.hasEnd() ? log.all.length : 0;
     if (all?.hasPosition()) {
       const at = log.indexOf(BigInt(all.getPosition()?.getCommitPosition() ?? '0'));
       if (at === undefined) return end(call, failure(INVALID_ARGUMENT, 'Invalid position.'));
@@ -257,11 +257,8 @@ export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbSer
       const outcome = log.remove(stream, expectedIn(options, options.getRevision()), forGood);
       if (outcome.kind === 'deleted') return answer(deleted(stream));
       if (outcome.kind !== 'appended') return answer(wrongVersion(stream));
-      const position = new streams.DeleteResp.Position();
-      position.setCommitPosition(String(outcome.position));
-      position.setPreparePosition(String(outcome.position));
       const response = new streams.DeleteResp();
-      response.setPosition(position);
+      response.setPosition(placed(new streams.DeleteResp.Position(), outcome.position));
       answer(null, response);
     };
   const members = () => {

@@ -173,4 +173,3 @@ export const createLog = () => {
     },
   };
 };
-export type Log = ReturnType<typeof createLog>;

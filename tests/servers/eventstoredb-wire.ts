@@ -34,6 +34,13 @@ const uuidOf = (text: string): UUID => {
   return uuid;
 };
 
+type Placed = { setCommitPosition(text: string): unknown; setPreparePosition(text: string): unknown };
+export const placed = <M extends Placed>(message: M, position: bigint): M => {
+  message.setCommitPosition(String(position));
+  message.setPreparePosition(String(position));
+  return message;
+};
+
 type Message = AppendReq.ProposedMessage | BatchAppendReq.ProposedMessage;
 export const proposedIn = (message: Message): Proposed => ({
   id: message.getId()?.getString() ?? '',
@@ -79,11 +86,8 @@ export const appendAnswer = (stream: string, expected: Expected, outcome: Outcom
   switch (outcome.kind) {
     case 'appended': {
       const success = new streams.AppendResp.Success();
-      const position = new streams.AppendResp.Position();
-      position.setCommitPosition(String(outcome.position));
-      position.setPreparePosition(String(outcome.position));
       success.setCurrentRevision(String(outcome.revision));
-      success.setPosition(position);
+      success.setPosition(placed(new streams.AppendResp.Position(), outcome.position));
       answer.setSuccess(success);
       return answer;
     }
@@ -177,24 +181,19 @@ export const batchAnswer = (
   if (!outcome)
     answer.setError(statusOf(0, 'Server Is Not Ready', 'google.protobuf.Empty', new Uint8Array()));
   else if (outcome.kind === 'appended') {
-    const position = new shared.AllStreamPosition();
-    position.setCommitPosition(String(outcome.position));
-    position.setPreparePosition(String(outcome.position));
     const success = new streams.BatchAppendResp.Success();
     success.setCurrentRevision(String(outcome.revision));
-    success.setPosition(position);
+    success.setPosition(placed(new shared.AllStreamPosition(), outcome.position));
     answer.setSuccess(success);
   } else answer.setError(errorIn(stream, expected, outcome));
   return answer;
 };
 
 export const eventMessage = (recorded: Recorded): ReadResp => {
-  const record = new streams.ReadResp.ReadEvent.RecordedEvent();
+  const record = placed(new streams.ReadResp.ReadEvent.RecordedEvent(), recorded.position);
   record.setId(uuidOf(recorded.id));
   record.setStreamIdentifier(identifierOf(recorded.stream));
   record.setStreamRevision(String(recorded.revision));
-  record.setPreparePosition(String(recorded.position));
-  record.setCommitPosition(String(recorded.position));
   record.setCustomMetadata(recorded.metadata);
   record.setData(recorded.data);
   const { contentType, created, type } = recorded;
@@ -222,11 +221,8 @@ export const confirmationMessage = (id: string): ReadResp => {
   return message;
 };
 export const checkpointMessage = (position: bigint): ReadResp => {
-  const checkpoint = new streams.ReadResp.Checkpoint();
-  checkpoint.setCommitPosition(String(position));
-  checkpoint.setPreparePosition(String(position));
   const message = new streams.ReadResp();
-  message.setCheckpoint(checkpoint);
+  message.setCheckpoint(placed(new streams.ReadResp.Checkpoint(), position));
   return message;
 };
 export const caughtUpMessage = (): ReadResp => {

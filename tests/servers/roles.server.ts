@@ -1,5 +1,4 @@
 /** A shop in processes of its own on a real Kafka, its servers and processes killed while orders come in. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import { openParts } from '../../compose/parts.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import { brokenAccounts, foldAll } from '../crash/accounts.ts';
 import { customers, dice, HOT_SKU, SKUS } from '../crash/customers.ts';
-import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
+import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
 import { clientOf, eventually } from '../flow/client.ts';
 import { startKafka } from './kafka-server.ts';
 
@@ -19,7 +18,6 @@ const test = suite('roles in processes of their own, on Kafka');
 const kafka = await startKafka();
 const PLENTY = 1_000_000;
 const END_MS = 240_000;
-const CHECK = join(import.meta.dirname, '..', '..', 'scripts', 'check.js');
 
 const started = new Set<ServerProcess>();
 test.after.each(async () => {
@@ -43,15 +41,7 @@ const shopOn = (prefix: string) => {
     await server.url;
     return server;
   };
-  const check = (): Promise<string | undefined> =>
-    new Promise((resolve) =>
-      execFile(
-        process.execPath,
-        [CHECK],
-        { env: { PATH: process.env.PATH ?? '', ...variables } },
-        (error, out, err) => resolve(error ? `${out}${err}` : undefined),
-      ),
-    );
+  const check = (): Promise<string | undefined> => runScript('check', variables);
   return { folder, variables, start, check };
 };
 
