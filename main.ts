@@ -2,6 +2,7 @@
 import { DataFolderError } from './adapters/data-folder.ts';
 import { jsonLog, systemClock, systemRandomness } from './adapters/system.ts';
 import { EnvironmentError, readEnvironment } from './compose/environment.ts';
+import { StoreUnavailable } from './ports/event-store.ts';
 import { Misfit, startServer } from './compose/server.ts';
 
 const fail = (error: unknown): never => {
@@ -9,6 +10,7 @@ const fail = (error: unknown): never => {
     error instanceof EnvironmentError ||
     error instanceof DataFolderError ||
     error instanceof Misfit ||
+    error instanceof StoreUnavailable ||
     (error instanceof Error && /^port \d+/.test(error.message));
   console.error(
     `orderfold cannot start: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}`,

@@ -11,13 +11,19 @@ const url = (...protocols: string[]) =>
       (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
       `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
     );
+const prefix = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be of letters, digits, dots, dashes and underscores');
 const secret = z.string().min(16, 'must be at least 16 characters');
 
 /** What the mailer takes as one sender; a name with commas in it stands in quotes. */
 const SENDER = /^((?:"[^"\r\n]*"|[^<>@,;:"\r\n]*) *<[^\s<>@,;:]+@[^\s<>@,;:]+>|[^\s<>@,;:]+@[^\s<>@,;:]+)$/;
 /** Variables whose value must not get into a log, not even when it is wrong. */
-const SECRET = /SECRET|KEY|PASSWORD|^SMTP_URL$/;
+const SECRET = /SECRET|KEY|PASSWORD|^(SMTP|EVENT_STORE)_URL$/;
 const ROLE = /^(all|api|project|forward|consume(:[a-z-]+)?)$/;
+/** Hosts come in lists, which no URL parser takes. */
+const EVENT_STORE =
+  /^esdb(\+discover)?:\/\/([^\s@/?]*@)?[^\s:,@/?]+(:\d+)?(,[^\s:,@/?]+(:\d+)?)*\/?(\?\S*)?$/;
 const BROKERS = /^[^\s:,/]+:\d+(,[^\s:,/]+:\d+)*$/;
 /** A stream never leaves its partition: how many a topic has is said once. */
 const PARTITIONS = 8;
@@ -66,6 +72,11 @@ const Variables = z.object({
   LIVE_STREAMS: whole(1, 100_000).default(1_000),
   LIVE_STREAMS_PER_CLIENT: whole(1, 100_000).default(20),
   LEASE_MS: whole(100, 3_600_000).default(5_000),
+  EVENT_STORE_URL: z
+    .string()
+    .regex(EVENT_STORE, 'must be a URL such as esdb://user:password@host:2113?tls=true')
+    .optional(),
+  EVENT_STORE_PREFIX: prefix.optional(),
   KAFKA_BROKERS: z
     .string()
     .regex(BROKERS, 'must list brokers as host:port, with commas between them')
@@ -82,10 +93,7 @@ const Variables = z.object({
     .default('scram-sha-512'),
   KAFKA_PARTITIONS: whole(1, 1_000).default(PARTITIONS),
   KAFKA_RETENTION_MS: whole(60_000, Number.MAX_SAFE_INTEGER).optional(),
-  KAFKA_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be of letters, digits, dots, dashes and underscores')
-    .optional(),
+  KAFKA_PREFIX: prefix.optional(),
   ORDER_EXPIRY_MS: whole(1, 1e11).default(1_800_000),
   MASTER_KEY: z.string().optional(),
   MASTER_KEY_FILE: z.string().min(1).optional(),
@@ -121,7 +129,6 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   for (const [name, issue] of [
-    ['EVENT_STORE_URL', 'EventStoreDB'],
     ['MONGODB_URL', 'MongoDB'],
     ['WAREHOUSE_URL', 'an HTTP warehouse'],
   ] as const)
@@ -149,6 +156,8 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
         'NODE_ENV=production needs AUTH=jwks: with dev authentication anyone is an operator.',
       );
   }
+  if (environment.EVENT_STORE_URL === undefined && environment.EVENT_STORE_PREFIX !== undefined)
+    throw new EnvironmentError('EVENT_STORE_PREFIX needs EVENT_STORE_URL.');
   if (environment.KAFKA_BROKERS === undefined) {
     const lonely = Object.keys(given).find((name) => name.startsWith('KAFKA_'));
     if (lonely !== undefined) throw new EnvironmentError(`${lonely} needs KAFKA_BROKERS.`);

@@ -32,10 +32,13 @@ export type EventLogDeps = Readonly<{
 /** Every category that a consumer handles. */
 const handled = [...new Set(consumers.flatMap(({ handles }) => handles.categories))].sort();
 
-/** Undefined where the store is its own log. Nothing is asked of it yet. */
-export const openEventLog = (environment: Environment, deps: EventLogDeps): EventLog | undefined => {
+/** Nothing is asked of it yet. `brokers`: host:port. */
+export const openEventLog = (
+  environment: Environment,
+  brokers: readonly string[],
+  deps: EventLogDeps,
+): EventLog => {
   const {
-    KAFKA_BROKERS: brokers,
     KAFKA_SSL: ssl,
     KAFKA_SASL_USERNAME: username,
     KAFKA_SASL_PASSWORD: password,
@@ -44,7 +47,6 @@ export const openEventLog = (environment: Environment, deps: EventLogDeps): Even
     KAFKA_RETENTION_MS: retentionMs,
     KAFKA_PREFIX: prefix,
   } = environment;
-  if (brokers === undefined) return undefined;
   const { checkpoints, leases, clock, log, randomness, store } = deps;
   const cluster = openCluster({
     brokers,

@@ -33,7 +33,7 @@ import type { Vault } from '../ports/vault.ts';
 import { decimalDistance } from '../runtime/feed/store-feed.ts';
 import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
-import { openEventLog, type EventLog } from './event-log.ts';
+import type { EventLog, EventLogDeps } from './event-log.ts';
 
 export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
 type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
@@ -52,8 +52,8 @@ export type Parts = Readonly<{
   controls: Controls;
   reads: ReadStore;
   vault: Vault;
-  /** Events between two positions, where the store numbers them without gaps. */
-  distance(after: Position | undefined, to: Position): number;
+  /** Events between two positions; undefined unless the store numbers them without gaps. */
+  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
   /** Opened at first use: who only reads meets nobody outside. */
   outside(): OpenOutside;
   /** 32 random bytes that stay the same. */
@@ -116,7 +116,22 @@ const openOutside = (environment: Environment, folder: DataFolder, system: Syste
   };
 };
 
-/** Throws DataFolderError or EnvironmentError before anything is changed. */
+// What only some environments name is loaded there alone: their clients take their time and memory to load.
+const openStore = async (
+  { EVENT_STORE_URL: url, EVENT_STORE_PREFIX: prefix }: Environment,
+  folder: DataFolder,
+  { clock, randomness: { uuid: newId } }: System,
+): Promise<EventStore> => {
+  if (url === undefined) return openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId });
+  const { openEventStoreDb } = await import('../adapters/eventstoredb/event-store.ts');
+  return openEventStoreDb({ url, ...(prefix === undefined ? {} : { prefix }), clock, newId });
+};
+const openLog = async (environment: Environment, deps: EventLogDeps): Promise<EventLog | undefined> =>
+  environment.KAFKA_BROKERS === undefined
+    ? undefined
+    : (await import('./event-log.ts')).openEventLog(environment, environment.KAFKA_BROKERS, deps);
+
+/** Throws DataFolderError, EnvironmentError or StoreUnavailable before anything is changed. */
 export const openParts = async (environment: Environment, system: System): Promise<Parts> => {
   const given = masterKey(environment);
   const folder = openDataFolder(environment.DATA_DIR);
@@ -130,16 +145,14 @@ export const openParts = async (environment: Environment, system: System): Promi
   };
   let outside: OpenOutside | undefined;
   try {
-    const { clock, randomness } = system;
-    const store = opened(
-      openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId: randomness.uuid }),
-    );
+    const { clock } = system;
+    const store = opened(await openStore(environment, folder, system));
     const { close: closeBooks, ...books } = openSqliteBookkeeping({
       path: folder.pathOf('bookkeeping.db'),
       store: store.id,
     });
     open.push({ close: closeBooks });
-    const eventLog = openEventLog(environment, { ...system, ...books, store: store.id });
+    const eventLog = await openLog(environment, { ...system, ...books, store: store.id });
     if (eventLog) open.push(eventLog);
     return {
       system,
@@ -150,7 +163,7 @@ export const openParts = async (environment: Environment, system: System): Promi
         await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
       ),
       reads: opened(openSqliteReadStore({ path: folder.pathOf('views.db'), store: store.id, clock })),
-      distance: decimalDistance(1),
+      distance: environment.EVENT_STORE_URL === undefined ? decimalDistance(1) : undefined,
       outside: () => (outside ??= opened(openOutside(environment, folder, system))),
       secret: folder.secret,
       where: folder.path,

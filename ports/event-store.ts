@@ -23,6 +23,8 @@ export type EventFilter = Readonly<{ categories?: readonly string[]; types?: rea
  * undefined in an empty store.
  */
 export type PageOptions = EventFilter & Readonly<{ limit?: number }>;
+/** `time`: ISO 8601. */
+export type Mark = Readonly<{ time: string } | { position: Position }>;
 export type EventPage = Readonly<{
   events: readonly EventEnvelope[];
   scanned: Position | undefined;
@@ -62,10 +64,10 @@ export interface EventStore {
   /** The position of the last event, undefined in an empty store. */
   tail(): Promise<Position | undefined>;
   /**
-   * The position of the last event recorded before `time` (ISO 8601): behind it a reader finds all that was
-   * recorded since.
+   * The position of the last event recorded before a time, or of the one ahead of a position: behind it a reader finds
+   * all that was recorded since, or that event and what came after. Throws RangeError for a position of another store.
    */
-  before(time: string): Promise<Position | undefined>;
+  before(mark: Mark): Promise<Position | undefined>;
   close(): Promise<void>;
 }
 

@@ -53,7 +53,9 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   ],
   [{ MAIL_FROM: 'nobody at all' }, /^MAIL_FROM must be one address/],
   [{ MAIL_FROM: 'a@shop.example, b@shop.example' }, /^MAIL_FROM /],
-  [{ EVENT_STORE_URL: 'esdb://x' }, /^EVENT_STORE_URL is set/],
+  [{ EVENT_STORE_URL: 'http://me:hush@x:2113' }, /^EVENT_STORE_URL must be a URL such as esdb:/],
+  [{ EVENT_STORE_URL: 'esdb://me:hush@' }, /^EVENT_STORE_URL must be a URL such as esdb:/],
+  [{ EVENT_STORE_PREFIX: 'a.' }, /^EVENT_STORE_PREFIX needs EVENT_STORE_URL/],
   [{ KAFKA_BROKERS: 'kafka' }, /^KAFKA_BROKERS must list brokers as host:port/],
   [{ KAFKA_PARTITIONS: '4' }, /^KAFKA_PARTITIONS needs KAFKA_BROKERS/],
   [{ ROLES: 'forward' }, /^ROLES has forward, which fills Kafka: it needs KAFKA_BROKERS/],
@@ -96,6 +98,15 @@ environment('brokers and roles come in lists', () => {
   });
   assert.equal(KAFKA_BROKERS, ['one:9092', 'two:9093']);
   assert.equal([KAFKA_SSL, KAFKA_PARTITIONS, ROLES], [true, 8, ['api', 'forward']]);
+});
+
+environment('an event store has one host or several, TLS and credentials in its URL', () => {
+  for (const EVENT_STORE_URL of [
+    'esdb://127.0.0.1:2113?tls=false',
+    'esdb://me:it%27s@one:2113,two:2113,three?tls=true&tlsCaFile=/ca.pem',
+    'esdb+discover://cluster.example/',
+  ])
+    assert.is(readEnvironment({ EVENT_STORE_URL }).EVENT_STORE_URL, EVENT_STORE_URL);
 });
 
 environment('empty counts as unset; loopback addresses and an identity provider are fine', () => {

@@ -252,14 +252,19 @@ export const openEventStoreDb = async ({
       return last?.event?.position && !(await isEmpty()) ? positionOf(last.event.position) : undefined;
     },
 
-    async before(time) {
+    async before(mark) {
       open();
-      let place: ReturnType<typeof placeOf> | typeof END = END;
+      const until = 'time' in mark ? Date.parse(mark.time) : Infinity;
+      let place: ReturnType<typeof placeOf> | typeof END = 'position' in mark ? placeOf(mark.position) : END;
       for (;;) {
-        const items: readonly ResolvedEvent[] = await ahead(place, PAGE_EVENTS);
+        const items: readonly ResolvedEvent[] = await ahead(place, PAGE_EVENTS).catch((error: unknown) => {
+          if ('position' in mark && /InvalidPosition/.test(String(error)))
+            throw new RangeError(`at ${mark.position} no event of this store begins`);
+          throw error;
+        });
         for (const item of items) {
           const event = received(item, prefix);
-          if (event && Date.parse(event.meta.recordedAt) < Date.parse(time)) return event.position;
+          if (event && Date.parse(event.meta.recordedAt) < until) return event.position;
         }
         const last = items.at(-1)?.event?.position;
         if (!last || items.length < PAGE_EVENTS) return undefined;

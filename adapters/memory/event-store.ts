@@ -94,12 +94,14 @@ export const memoryEventStore = (id = 'memory'): EventStore => {
       return texts.length === 0 ? undefined : positionAt(texts.length);
     },
 
-    async before(time) {
+    async before(mark) {
       open();
       let last = 0;
-      for (let n = 1; n <= texts.length; n++)
-        if (Date.parse(at(n).meta.recordedAt) < Date.parse(time)) last = n;
-      return last === 0 ? undefined : positionAt(last);
+      if ('position' in mark) last = Math.min(numberOf(mark.position) - 1, texts.length);
+      else
+        for (let n = 1; n <= texts.length; n++)
+          if (Date.parse(at(n).meta.recordedAt) < Date.parse(mark.time)) last = n;
+      return last <= 0 ? undefined : positionAt(last);
     },
 
     async close() {

@@ -72,7 +72,7 @@ export const openSqliteEventStore = ({
 
   const last = (): number => Number(file.get(TAIL)?.position ?? 0);
   const positionOf = (position: number): Position | undefined =>
-    position === 0 ? undefined : positionAt(position);
+    position <= 0 ? undefined : positionAt(position);
 
   /** The answer to an append that was refused: stored before under the same ids, or a conflict. */
   const refused = (stream: string, first: number, events: readonly NewEvent[]): Appended => {
@@ -191,8 +191,9 @@ export const openSqliteEventStore = ({
      * By halves, since events are recorded in the order of their positions; where a clock went back it may stop among
      * the events of that hour.
      */
-    async before(time) {
-      const until = Date.parse(time);
+    async before(mark) {
+      if ('position' in mark) return positionOf(Math.min(numberOf(mark.position) - 1, last()));
+      const until = Date.parse(mark.time);
       let [low, high] = [0, last()];
       while (low < high) {
         const middle = Math.ceil((low + high) / 2);

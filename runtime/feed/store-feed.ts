@@ -27,7 +27,7 @@ export type StoreFeedOptions = Readonly<{
    * Events between two positions, for a store that numbers its events without gaps (`decimalDistance`): makes
    * every lag exact.
    */
-  distance?: (after: Position | undefined, to: Position) => number;
+  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
 }>;
 
 /** Where a group begins on the store: its checkpoint, which is written first where it has none and "now" or a position is meant. */

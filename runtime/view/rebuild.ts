@@ -17,7 +17,7 @@ export type BuildDeps = Readonly<{
   store: EventStore;
   reads: ReadStore;
   clock: Clock;
-  distance?: (after: Position | undefined, to: Position) => number;
+  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
 }>;
 
 /**

@@ -1,5 +1,4 @@
 /** A consumer handed again what it has handled before. */
-import { positionAt, numberOf } from '../../adapters/stored-event.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { consumers } from '../../consumers/index.ts';
 import type { Position } from '../../domain/kernel.ts';
@@ -20,9 +19,10 @@ export type ConsumerOptions = Readonly<{
 
 const before = async ({ parts: { store } }: Given, from: string): Promise<Position | undefined> => {
   if (from === 'beginning') return undefined;
-  if (/^\d{16}$/.test(from))
-    return numberOf(from as Position) <= 1 ? undefined : positionAt(numberOf(from as Position) - 1);
-  return store.before(timeOf('from', from));
+  if (!/^\d{16,}$/.test(from)) return store.before({ time: timeOf('from', from) });
+  return store.before({ position: from as Position }).catch((error: unknown) => {
+    throw error instanceof RangeError ? new WrongUse(`--from: ${error.message}.`) : error;
+  });
 };
 
 export const replayConsumer = async (given: Given, options: ConsumerOptions): Promise<number> => {

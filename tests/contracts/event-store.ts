@@ -278,6 +278,30 @@ export const eventStoreContract = (name: string, make: Make<EventStore>): void =
     }
   });
 
+  test('before: a time, or a position', async (store) => {
+    assert.is(await store.before({ time: '2026-01-02T00:00:00Z' }), undefined);
+    const at = (id: string, recordedAt: string): NewEvent => {
+      const event = newEvent(id);
+      return { ...event, meta: { ...event.meta, recordedAt } };
+    };
+    await store.append('order-1', 'none', [at('a', '2026-01-01T00:00:00.000Z')]);
+    await store.append('order-1', 0, [at('b', '2026-01-01T00:00:01.000Z')]);
+    await store.append('order-2', 'none', [at('c', '2026-01-01T00:00:02.000Z')]);
+    const [a, b, c] = (await store.readAll(undefined)).events.map(({ position }) => position);
+    for (const [mark, expected] of [
+      [{ time: '2026-01-01T00:00:00.000Z' }, undefined],
+      [{ time: '2026-01-01T00:00:01.000Z' }, a],
+      [{ time: '2026-01-01T00:00:01.500Z' }, b],
+      [{ time: '2027-01-01T00:00:00.000Z' }, c],
+      [{ position: a! }, undefined],
+      [{ position: b! }, a],
+      [{ position: c! }, b],
+    ] as const)
+      assert.is(await store.before(mark), expected, JSON.stringify(mark));
+    const error = await store.before({ position: '12' as Position }).catch((thrown: unknown) => thrown);
+    assert.instance(error, RangeError);
+  });
+
   test('an append holds 1 MiB at most, or is refused whole', async (store) => {
     const text = (bytes: number): string => 'ä'.repeat(bytes / 2);
     const large = [newEvent('a', 'T', text(APPEND_BYTES / 2)), newEvent('b', 'T', text(APPEND_BYTES / 2))];
