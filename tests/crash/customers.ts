@@ -51,12 +51,17 @@ export const SKUS = [
 export const HOT_SKU = 'HOT';
 const POLICIES = ['cancelOrder', 'cancelLines', 'backorder'] as const;
 
-/** The connection broke: whether the order was placed is not known. */
+/** The connection broke, or the store behind it: whether the order was placed is not known. */
 class Broken extends Error {
   override readonly name = 'Broken';
 }
 
-export const customers = (roll: Dice, token: () => string): Customers => {
+/** `refused`: hears of each 503, which is taken for a wrong answer without it. */
+export const customers = (
+  roll: Dice,
+  token: () => string,
+  refused?: (retryAfter: string | null) => void,
+): Customers => {
   const acknowledged = new Map<string, string>();
   const unanswered: Wanted[] = [];
   let [cancelled, repeated] = [0, 0];
@@ -80,17 +85,23 @@ export const customers = (roll: Dice, token: () => string): Customers => {
     key: string,
     body: unknown,
   ): Promise<Readonly<{ status: number; text: string }>> => {
+    let response: Response;
+    let text: string;
     try {
       const headers = {
         authorization: `Bearer ${token()}`,
         'content-type': 'application/json',
         'idempotency-key': key,
       };
-      const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
-      return { status: response.status, text: await response.text() };
+      response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+      text = await response.text();
     } catch (cause) {
       throw new Broken('no answer', { cause });
     }
+    const { status } = response;
+    if (status !== 503 || !refused) return { status, text };
+    refused(response.headers.get('retry-after'));
+    throw new Broken('refused');
   };
   const checkOut = async (url: string, wanted: Wanted): Promise<void> => {
     const { status, text } = await post(url, '/orders', wanted.key, wanted.body);

@@ -1,10 +1,13 @@
-/** A shop in processes of its own on a real Kafka, its servers and processes killed while orders come in. */
+/**
+ * A shop in processes of its own on a real Kafka, with and without an EventStoreDB, its servers and processes killed while
+ * orders come in.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { system } from '../../adapters/system.ts';
+import { system, systemRandomness } from '../../adapters/system.ts';
 import { readEnvironment } from '../../compose/environment.ts';
 import { openParts } from '../../compose/parts.ts';
 import { statusOf } from '../../domain/order/status.ts';
@@ -12,10 +15,13 @@ import { brokenAccounts, foldAll } from '../crash/accounts.ts';
 import { customers, dice, HOT_SKU, SKUS } from '../crash/customers.ts';
 import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
 import { clientOf, eventually } from '../flow/client.ts';
+import { startEventStoreDbDouble, type EventStoreDbServer } from './eventstoredb-double.ts';
 import { startKafka } from './kafka-server.ts';
 
 const test = suite('roles in processes of their own, on Kafka');
 const kafka = await startKafka();
+/** Names of streams on a server that others use too. */
+const run = systemRandomness.uuid().slice(0, 8);
 const PLENTY = 1_000_000;
 const END_MS = 240_000;
 
@@ -25,8 +31,11 @@ test.after.each(async () => {
   started.clear();
 });
 
+/** Null: SQLite. Without `double` it is a server that is not ours to kill. */
+type OnEventStore = Readonly<{ url: string; double?: EventStoreDbServer }> | null;
+
 /** `start` runs a process with the roles named; `check` answers what the script says when it finds something. */
-const shopOn = (prefix: string) => {
+const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-roles-'));
   const variables = {
     ...UNRELIABLE_SHOP,
@@ -34,6 +43,7 @@ const shopOn = (prefix: string) => {
     KAFKA_BROKERS: kafka.brokers.join(','),
     KAFKA_PARTITIONS: '4',
     KAFKA_PREFIX: prefix,
+    ...(eventStore ? { EVENT_STORE_URL: eventStore.url, EVENT_STORE_PREFIX: `${run}.${prefix}` } : {}),
   };
   const start = async (roles: string): Promise<ServerProcess> => {
     const server = startProcess({ ...variables, ROLES: roles });
@@ -45,8 +55,8 @@ const shopOn = (prefix: string) => {
   return { folder, variables, start, check };
 };
 
-test('orders go on, and no effect is doubled or missing, while a process or the broker is killed, or hangs', async () => {
-  const { folder, variables, start, check } = shopOn('killed.');
+const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> => {
+  const { folder, variables, start, check } = shopOn(prefix, eventStore);
   const api = await start('api');
   const client = clientOf(await api.url);
   const rest = new Map<string, ServerProcess>();
@@ -54,7 +64,12 @@ test('orders go on, and no effect is doubled or missing, while a process or the 
     rest.set(roles, await start(roles));
   await client.product(HOT_SKU, 50);
   const { token } = await client.ok('POST', '/session', { body: { role: 'customer', customerId: 'ada' } });
-  const shoppers = customers(dice(7), () => token);
+  const refusals: (string | null)[] = [];
+  const shoppers = customers(
+    dice(7),
+    () => token,
+    eventStore ? (retryAfter) => refusals.push(retryAfter) : undefined,
+  );
   const url = await api.url;
   const round = (): Promise<void> => shoppers.round(url, 60, () => undefined);
   const during = async (what: () => Promise<void>): Promise<number> => {
@@ -81,6 +96,26 @@ test('orders go on, and no effect is doubled or missing, while a process or the 
     kafka.thaw(0);
   });
   assert.ok(whileItHangs >= 60, `${whileItHangs} orders were taken while the broker hung`);
+  const double = eventStore?.double;
+  if (double) {
+    await during(async () => {
+      double.kill();
+      await round();
+      await double.start();
+    });
+    await shoppers.settle(url);
+    const whenKilled = refusals.length;
+    await during(async () => {
+      double.freeze();
+      await round();
+      double.thaw();
+    });
+    assert.ok(whenKilled > 0 && refusals.length > whenKilled, 'without its store it refuses');
+    assert.ok(
+      refusals.every((retryAfter) => Number(retryAfter) > 0),
+      `Retry-After: ${refusals.join(', ')}`,
+    );
+  }
   await shoppers.settle(url);
   // Whoever waits for goods gets them: what is left open then is lost.
   for (const sku of [HOT_SKU, ...SKUS])
@@ -112,12 +147,27 @@ test('orders go on, and no effect is doubled or missing, while a process or the 
       assert.ok(folded.orders.has(orderId), `${orderId} is gone`);
     assert.is(folded.orders.size, shoppers.acknowledged.size);
     assert.equal(await brokenAccounts(folder, parts, folded), [], `the books of ${folder}`);
-    console.log(`\nNOTE ${folded.orders.size} orders through five processes and a Kafka, each killed once`);
+    const [orders, on] = [folded.orders.size, double ? 'an EventStoreDB and a Kafka' : 'a Kafka'];
+    console.log(`\nNOTE ${orders} orders through five processes and ${on}, each killed once`);
   } finally {
     await parts.close();
   }
   assert.is(await check(), undefined);
   rmSync(folder, { recursive: true, force: true });
+};
+
+test('orders go on, and no effect is doubled or missing, while a process or the broker is killed, or hangs', () =>
+  goesOn('sqlite.', null));
+
+test('so they do on an EventStoreDB that is killed, or hangs; meanwhile checkouts are refused with 503', async () => {
+  const { EVENT_STORE_URL: given } = process.env;
+  if (given) return goesOn('eventstoredb.', { url: given });
+  const double = await startEventStoreDbDouble();
+  try {
+    await goesOn('eventstoredb.', { url: double.url, double });
+  } finally {
+    double.close();
+  }
 });
 
 test('topics with another number of partitions are refused at the start', async () => {
