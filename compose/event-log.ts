@@ -61,7 +61,7 @@ export const openEventLog = (
   });
   const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store}` });
   return {
-    feed: kafkaFeed({ cluster, checkpoints, leases, holder: randomness.uuid(), clock, log }),
+    feed: kafkaFeed({ cluster, store, checkpoints, leases, holder: randomness.uuid(), clock, log }),
     publisher,
     categories: handled,
     async prepare() {

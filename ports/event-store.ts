@@ -97,9 +97,12 @@ export class StoreUnavailable extends Error {
 /** A position, a checkpoint or a view's build that belongs to another event store than the one at hand. */
 export class OtherStore extends Error {
   override readonly name = 'OtherStore';
-  constructor(what: string, theirs: string, ours: string) {
-    super(
-      `${what} belongs to the event store ${theirs}, and this one is ${ours}: bring back the folder or database that goes with this store, or carry a shop over with npm run copy`,
-    );
+  constructor(
+    what: string,
+    theirs: string,
+    ours: string,
+    whatToDo = 'bring back the folder or database that goes with this store, or carry a shop over with npm run copy',
+  ) {
+    super(`${what} belongs to the event store ${theirs}, and this one is ${ours}: ${whatToDo}`);
   }
 }

@@ -10,11 +10,12 @@ import { placeName } from './message.ts';
 
 /**
  * `checkpoints` keep where a group is sent, and `leases` count the holders of each partition, for the fences: both belong
- * to the bookkeeping, and Kafka keeps how far each group has come. `holder`: another for each process. `sessionMs`: how
- * long a member without a sign of life keeps its partitions.
+ * to the bookkeeping, and Kafka keeps how far each group has come. `store`: the id of the event store that positions are
+ * of. `holder`: another for each process. `sessionMs`: how long a member without a sign of life keeps its partitions.
  */
 export type KafkaFeedOptions = Readonly<{
   cluster: Cluster;
+  store: string;
   checkpoints: Checkpoints;
   leases: Leases;
   holder: string;
@@ -69,7 +70,9 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
         partitions.map(({ partition, offset, metadata }): Known => ({
           topic,
           name: placeName({ topic, partition }),
-          ...(offset === '-1' ? { offset: undefined, mark: FIRST_MARK } : { offset, mark: markIn(metadata) }),
+          ...(offset === '-1'
+            ? { offset: undefined, mark: FIRST_MARK }
+            : { offset, mark: markIn(metadata, options.store, group) }),
         })),
       );
     });

@@ -1,6 +1,7 @@
 /** What a group keeps beside each committed offset, as its metadata: Kafka knows offsets, and we positions. */
 import { z } from 'zod';
 import type { Position } from '../../domain/kernel.ts';
+import { OtherStore } from '../../ports/event-store.ts';
 
 /**
  * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are
@@ -17,17 +18,32 @@ const Stored = z.object({
   at: z.string().optional(),
   behind: text.optional(),
   sought: z.number(),
+  store: z.string().optional(),
 });
 
 export const FIRST_MARK: Mark = { sought: 0 };
 
-/** A group that another program has committed for has no mark: its offset counts, and nothing else is known. */
-export const markIn = (metadata: string | null | undefined): Mark => {
+const read = (metadata: string | null | undefined): z.infer<typeof Stored> | undefined => {
   try {
-    // What JSON leaves out stays left out.
-    return Stored.parse(JSON.parse(metadata ?? '')) as Mark;
+    return Stored.parse(JSON.parse(metadata ?? ''));
   } catch {
-    return FIRST_MARK;
+    return undefined;
   }
 };
-export const textOfMark = (mark: Mark): string => JSON.stringify(mark);
+/**
+ * A group that another program has committed for has no mark: its offset counts, and nothing else is known. Throws
+ * OtherStore unless its positions are those of `store`.
+ */
+export const markIn = (metadata: string | null | undefined, store: string, group: string): Mark => {
+  const { store: theirs = store, ...mark } = read(metadata) ?? { ...FIRST_MARK, store };
+  if (theirs !== store)
+    throw new OtherStore(
+      `what consumer ${group} has finished on these topics`,
+      theirs,
+      store,
+      'give the topics of this store another KAFKA_PREFIX, or bring back the store that filled them',
+    );
+  // What JSON leaves out stays left out.
+  return mark as Mark;
+};
+export const textOfMark = (mark: Mark, store: string): string => JSON.stringify({ ...mark, store });

@@ -1,6 +1,6 @@
 /** A member of a group: kafkajs decides which partitions it has, and each of them is followed on its own. */
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { StoreUnavailable, type EventFilter } from '../../ports/event-store.ts';
+import { OtherStore, StoreUnavailable, type EventFilter } from '../../ports/event-store.ts';
 import type { Assignment, FeedSubscription, Member } from '../../ports/event-feed.ts';
 import type { Fence } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
@@ -11,10 +11,11 @@ import { createPlace, type Finished, type Place } from './place.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
- * last seek of the group. `fenceOf`: makes this member the newest holder of a partition.
+ * last seek of the group. `fenceOf`: makes this member the newest holder of a partition. `store`: as the feed has it.
  */
 export type JoinOptions = Readonly<{
   cluster: Cluster;
+  store: string;
   clock: Clock;
   log: Log;
   sessionMs: number;
@@ -47,6 +48,10 @@ export const joinGroup = (options: JoinOptions): Joined => {
   const paused = new Set<Place>();
   let consumer: Consumer | undefined;
   const running = new Set<Promise<void>>();
+  /** Ends this life of the consumer. */
+  let gone = new AbortController();
+  /** What cannot be mended by another one. */
+  let broken: Readonly<{ error: unknown }> | undefined;
   const told = (error: unknown): string =>
     error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 
@@ -64,7 +69,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
     topic,
     partition,
     offset,
-    metadata: textOfMark(mark),
+    metadata: textOfMark(mark, options.store),
   });
   const commitAll = async (): Promise<void> => {
     const taken = [...places.values()].flatMap((place) => {
@@ -106,6 +111,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
         fetching(place, 'resume');
         return assignment;
       } catch (error) {
+        if (error instanceof OtherStore) throw error;
         log.warn({ group, partition: name, error: told(error) }, 'a partition cannot be begun; trying again');
         await clock.sleep(AGAIN_MS, end.signal);
       }
@@ -125,7 +131,12 @@ export const joinGroup = (options: JoinOptions): Joined => {
     const place = createPlace(topic, partition, filter);
     places.set(place.name, place);
     fetching(place, 'pause');
-    const following = follow(place).finally(() => running.delete(following));
+    const following = follow(place)
+      .catch((error: unknown) => {
+        broken ??= { error };
+        gone.abort();
+      })
+      .finally(() => running.delete(following));
     running.add(following);
   };
 
@@ -137,7 +148,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
   };
   /** Until it is stopped, or kafkajs has given up for good. */
   const live = async (): Promise<void> => {
-    const gone = new AbortController();
+    gone = new AbortController();
     const over = AbortSignal.any([gone.signal, stopping.signal]);
     let why: Error = new StoreUnavailable('the consumer has stopped');
     const made = cluster.kafka.consumer({
@@ -204,6 +215,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
         await cluster.makeTopics();
         await live();
       } catch (error) {
+        if (broken) throw broken.error;
         if (error instanceof WrongTopic) throw error;
         log.warn({ group, error: told(error) }, 'Kafka cannot be followed; trying again');
         await clock.sleep(AGAIN_MS, stopping.signal);

@@ -83,6 +83,7 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
       const { places, members } = group;
       const me = (lastMember += 1);
       const stopping = new AbortController();
+      let broken: Readonly<{ error: unknown }> | undefined;
       const held = new Map<number, Held>();
       const delivering = new Set<Promise<void>>();
       const passes = passing(filter);
@@ -142,7 +143,12 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
             assignment: { partition: String(partition), signal: end.signal, fence },
           };
           held.set(partition, taken);
-          const running = deliver(partition, taken).finally(() => delivering.delete(running));
+          const running = deliver(partition, taken)
+            .catch((error: unknown) => {
+              broken ??= { error };
+              stopping.abort();
+            })
+            .finally(() => delivering.delete(running));
           delivering.add(running);
         }
       };
@@ -163,8 +169,10 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
         for (const partition of held.keys()) leave(partition);
         members.delete(me);
         share(group);
+        if (broken) throw broken.error;
       };
       const ended = takePart();
+      ended.catch(() => undefined); // who subscribed hears of it
       return {
         async commit(partition, cursor) {
           const one = held.get(Number(partition));
@@ -174,7 +182,7 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
         },
         async close() {
           stopping.abort();
-          await ended;
+          await ended.catch(() => undefined);
           await Promise.all(delivering);
         },
         ended,

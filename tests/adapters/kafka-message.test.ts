@@ -5,6 +5,7 @@ import { markIn, textOfMark } from '../../adapters/kafka/mark.ts';
 import { decode, messageOf, partitioning } from '../../adapters/kafka/message.ts';
 import { createPlace } from '../../adapters/kafka/place.ts';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
+import { OtherStore } from '../../ports/event-store.ts';
 import { newEvent } from '../contracts/event-store.ts';
 
 const test = suite('Kafka: messages, and a partition as a member has it');
@@ -133,8 +134,8 @@ test('who begins behind a position drops what is at or before it, also after a c
   place.finish(two!.through);
   const early = place.take()!;
   assert.is(early.mark.behind, behind, 'it is not behind it yet');
-  assert.equal(markIn(textOfMark(early.mark)), early.mark);
-  const again = begun(markIn(textOfMark(early.mark)), Number(early.offset));
+  assert.equal(markIn(textOfMark(early.mark, 'ours'), 'ours', 'payment'), early.mark);
+  const again = begun(markIn(textOfMark(early.mark, 'ours'), 'ours', 'payment'), Number(early.offset));
   const rest = again.hand(10);
   assert.equal(
     rest?.deliveries.map((one) => one.event.revision),
@@ -146,6 +147,14 @@ test('who begins behind a position drops what is at or before it, also after a c
 
 test('what another program wrote beside an offset is no mark', () => {
   for (const metadata of [null, '', 'x', '{"sought":"no"}', '[]'])
-    assert.equal(markIn(metadata), { sought: 0 });
+    assert.equal(markIn(metadata, 'ours', 'payment'), { sought: 0 });
+});
+
+test('what a group has finished of another event store is not taken for its own', () => {
+  assert.throws(
+    () => markIn(textOfMark({ sought: 0 }, 'theirs'), 'ours', 'payment'),
+    (error: Error) =>
+      error instanceof OtherStore && /payment .*theirs.*ours: .*KAFKA_PREFIX/.test(error.message),
+  );
 });
 test.run();

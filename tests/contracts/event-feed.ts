@@ -245,5 +245,19 @@ export const eventFeedContract = (name: string, make: () => Promise<FeedWorld>):
     assert.is(member.seen.length, 11);
     await member.close();
   });
+
+  test('a member that breaks ends its subscription with what it threw', async (w) => {
+    await w.happen('order-a');
+    const member = await join(w.feed(), {
+      async onBatch() {
+        throw new TypeError('broken');
+      },
+    });
+    let thrown: unknown;
+    member.ended.catch((error: unknown) => (thrown = error));
+    await w.advanceUntil('the end', () => thrown !== undefined);
+    assert.instance(thrown, TypeError);
+    await member.close();
+  });
   cases.run();
 };

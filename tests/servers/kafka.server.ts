@@ -1,10 +1,13 @@
 /** The contracts of a log and its feed on a real Kafka. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { openCluster } from '../../adapters/kafka/cluster.ts';
 import { kafkaFeed } from '../../adapters/kafka/feed.ts';
 import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { OtherStore } from '../../ports/event-store.ts';
 import { eventFeedContract } from '../contracts/event-feed.ts';
 import { eventPublisherContract } from '../contracts/event-publisher.ts';
 import { until } from '../fake-clock.ts';
@@ -31,9 +34,10 @@ const world = async (partitions: number) => {
   const store = memoryEventStore();
   const { checkpoints, leases } = memoryBookkeeping(store.id);
   const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store.id}` });
-  const feed = () =>
+  const feed = (id = store.id) =>
     kafkaFeed({
       cluster,
+      store: id,
       checkpoints,
       leases,
       holder: systemRandomness.uuid(),
@@ -60,3 +64,28 @@ eventPublisherContract('Kafka', async () => {
   const w = await world(3);
   return { port: { ...w, feed: w.feed() }, close: w.close };
 });
+
+const moved = suite('Kafka: topics of another event store');
+moved('a group finds its marks, and neither goes on nor tells how far it has come', async () => {
+  const w = await world(1);
+  const options = { from: 'beginning', batchSize: 10 } as const;
+  await w.happen('order-a');
+  const before = await w.feed().subscribe('mover', options, {
+    onAssigned: async () => undefined,
+    onBatch: ({ partition, through }) => before.commit(partition, through),
+  });
+  await w.advanceUntil('the end', async () => (await w.feed().reached('mover')) !== undefined);
+  await before.close();
+  const other = w.feed('another');
+  const reached = await other.reached('mover').catch((thrown: unknown) => thrown);
+  assert.instance(reached, OtherStore);
+  const handed: unknown[] = [];
+  const after = await other.subscribe('mover', options, {
+    onAssigned: async () => undefined,
+    onBatch: async (batch) => void handed.push(batch),
+  });
+  assert.instance(await after.ended.catch((thrown: unknown) => thrown), OtherStore);
+  assert.equal(handed, []);
+  await w.close();
+});
+moved.run();
