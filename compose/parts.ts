@@ -116,11 +116,11 @@ const openOutside = (environment: Environment, folder: DataFolder, system: Syste
   };
 };
 
-// What only some environments name is loaded there alone: their clients take their time and memory to load.
-const openStore = async (
+/** The store that the environment names. */
+export const openStore = async (
   { EVENT_STORE_URL: url, EVENT_STORE_PREFIX: prefix }: Environment,
-  folder: DataFolder,
-  { clock, randomness: { uuid: newId } }: System,
+  folder: Pick<DataFolder, 'pathOf'>,
+  { clock, randomness: { uuid: newId } }: Pick<System, 'clock' | 'randomness'>,
 ): Promise<EventStore> => {
   if (url === undefined) return openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId });
   const { openEventStoreDb } = await import('../adapters/eventstoredb/event-store.ts');

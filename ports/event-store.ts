@@ -38,6 +38,8 @@ export type EventPage = Readonly<{
 export interface EventStore {
   /** Made with the store, and another for every store: positions mean something in theirs alone. */
   readonly id: string;
+  /** Of a store that takes no more events, since they have moved to another one: where to, in words. */
+  movedTo?(): Promise<string | undefined>;
   /**
    * Stores all `events` (one at least, APPEND_BYTES at most: else AppendTooLarge) behind revision `expected`, or none of them; resolves only when they
    * are durable. The same ids again at the same place give the same answer and store nothing.

@@ -17,7 +17,7 @@ const WHAT_TO_DO =
   'the events are older than what goes with them, or some of them are gone: bring back all files of one backup (npm run restore)';
 
 /**
- * A sentence for each consumer and each build of a view that belongs to another event store, or that is past the end of
+ * A sentence for a store whose events have moved, and for each consumer and each build of a view that belongs to another event store, or that is past the end of
  * this one: it would pass over what is appended next.
  */
 export const misfits = async ({
@@ -46,6 +46,9 @@ export const misfits = async ({
       if (active) await reads.checkpoint(active.view);
       for (const { view, checkpoint } of await reads.builds(name)) found.push([`view ${view}`, checkpoint]);
     });
+  const movedTo = await store.movedTo?.();
+  if (movedTo !== undefined)
+    sentences.unshift(`the orders have moved to ${movedTo}: set EVENT_STORE_URL to it`);
   const tail = await store.tail();
   for (const [what, position] of found)
     if (position !== undefined && (tail === undefined || position > tail))

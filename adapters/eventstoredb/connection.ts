@@ -28,16 +28,20 @@ const PASSING_TYPES = new Set(['unavailable', 'deadline-exceeded', 'cancelled', 
 const PASSING_TEXT = /Server Is Not Ready|Failed to discover|Server Is Shutting Down/;
 const DISCOVERY = /Failed to discover/;
 
+/** What of the URL may be told to anybody. */
+export const hostsOf = (url: string): string =>
+  url
+    .replace(/^[^/]*\/\//, '')
+    .replace(/^.*@/, '')
+    .replace(/[/?].*$/, '');
+
 /** Throws Error for a URL that is none. `url`: may hold credentials, which no message repeats. */
 export const connect = (url: string, clock: Clock): Connection => {
   const withOption = (name: string, value: number): string =>
     `${url}${url.includes('?') ? '&' : '?'}${name}=${value}`;
   const make = (keepAliveMs: number): EventStoreDBClient =>
     EventStoreDBClient.connectionString(withOption('keepAliveInterval', keepAliveMs));
-  const hosts = url
-    .replace(/^[^/]*\/\//, '')
-    .replace(/^.*@/, '')
-    .replace(/[/?].*$/, '');
+  const hosts = hostsOf(url);
   // A client of the same options would share the connection of the first.
   const clients = { one: make(KEEP_ALIVE_MS), two: make(KEEP_ALIVE_MS + 1) };
   let reading = 0;

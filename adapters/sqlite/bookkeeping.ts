@@ -10,7 +10,7 @@ import type { SqlRow } from './driver.ts';
 import { FENCES, fenced } from './fences.ts';
 import { openFile, type SqliteFile } from './file.ts';
 
-const SCHEMA = `
+export const BOOKKEEPING = `
   create table if not exists checkpoints (
     consumer text, partition text, position text not null, store text not null, primary key (consumer, partition)
   ) strict, without rowid;
@@ -25,6 +25,7 @@ const SCHEMA = `
   create table if not exists leases (
     name text primary key, holder text not null, token integer not null, beat integer not null
   ) strict, without rowid;
+  create table if not exists carried (store text primary key, to_store text not null) strict, without rowid;
   ${FENCES};
   ${CONTROLS};
   ${BLOCKED_LANES}`;
@@ -121,7 +122,12 @@ const sqliteLeases = (file: SqliteFile): Leases => {
 
 /** Of the event store with the id `store`. Every write is on disk when it resolves. */
 export const openSqliteBookkeeping = ({ path, store }: Readonly<{ path: string; store: string }>) => {
-  const file = openFile({ path, what: 'the bookkeeping', schema: SCHEMA, unavailable: StoreUnavailable });
+  const file = openFile({
+    path,
+    what: 'the bookkeeping',
+    schema: BOOKKEEPING,
+    unavailable: StoreUnavailable,
+  });
   return {
     checkpoints: sqliteCheckpoints(file, store),
     blockedLanes: sqliteBlockedLanes(file),

@@ -14,6 +14,7 @@ import {
 import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { openFile } from './file.ts';
+import { MOVED, movedTo } from './moved.ts';
 
 /** Positions are the row ids: nothing is ever deleted, so they have no gaps. */
 const SCHEMA = `
@@ -29,7 +30,8 @@ const SCHEMA = `
     meta text not null
   ) strict;
   create unique index if not exists events_of_stream on events (stream, revision);
-  create table if not exists store (id text primary key) strict, without rowid`;
+  create table if not exists store (id text primary key) strict, without rowid;
+  ${MOVED}`;
 
 const FIRST = `insert into events (stream, revision, type, id, schema, data, meta)
   values (?, 0, ?, ?, ?, ?, ?) returning position`;
@@ -74,7 +76,10 @@ export const openSqliteEventStore = ({
   const positionOf = (position: number): Position | undefined =>
     position <= 0 ? undefined : positionAt(position);
 
-  /** The answer to an append that was refused: stored before under the same ids, or a conflict. */
+  /**
+   * The answer to an append that was refused: stored before under the same ids, or a conflict. Throws StoreUnavailable once
+   * the events have moved.
+   */
   const refused = (stream: string, first: number, events: readonly NewEvent[]): Appended => {
     const stored = file.all(
       'select position, id from events where stream = ? and revision between ? and ? order by revision',
@@ -86,6 +91,8 @@ export const openSqliteEventStore = ({
     const ids = stored.map(({ id }) => id as string);
     if (sameIds(ids, events))
       return { ok: true, revision: first + events.length - 1, position: positionAt(Number(position)) };
+    const place = movedTo(file);
+    if (place !== undefined) throw new StoreUnavailable(`the events have moved to ${place}`);
     const revision = file.get(LAST_REVISION, stream)?.revision;
     return { ok: false, actual: revision === null || revision === undefined ? 'none' : Number(revision) };
   };
@@ -142,6 +149,7 @@ export const openSqliteEventStore = ({
 
   return {
     id: storeId,
+    movedTo: async () => movedTo(file),
     async append(stream, expected, events) {
       checkAppend(stream, events);
       const first = expected === 'none' ? 0 : expected + 1;

@@ -2,9 +2,10 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
+import { closeStore, reopenStore } from '../../adapters/sqlite/moved.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import type { Position } from '../../domain/kernel.ts';
-import type { EventStore } from '../../ports/event-store.ts';
+import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import { collect, eventStoreContract, everything, newEvent, newEvents } from '../contracts/event-store.ts';
 import { fakeClock, until } from '../fake-clock.ts';
 import { child, inFolder, folderSuite } from './sqlite-folder.ts';
@@ -180,5 +181,32 @@ test('the file does not grow by what is read meanwhile', async ({ folder }) => {
   );
   await slow.return?.();
   await store.close();
+});
+
+test('once its events have moved no process appends to it, what was stored is answered, and it can be taken back', async ({
+  folder,
+}) => {
+  const [running, other] = [openAt(folder), openAt(folder)];
+  await running.append('order-1', 'none', newEvents('a'));
+  assert.is(await running.movedTo?.(), undefined);
+  closeStore(join(folder, 'events.db'), 'another store');
+  closeStore(join(folder, 'events.db'), 'the other store');
+  for (const store of [running, other, openAt(folder)]) {
+    assert.is(await store.movedTo?.(), 'the other store');
+    assert.ok((await store.append('order-1', 'none', newEvents('a'))).ok);
+    for (const refused of [
+      store.append('order-1', 0, newEvents('b')),
+      store.append('order-2', 'none', newEvents('b')),
+    ]) {
+      const error = await refused.catch((thrown: unknown) => thrown);
+      assert.instance(error, StoreUnavailable);
+      assert.is((error as Error).message, 'the events have moved to the other store');
+    }
+    assert.is((await everything(store)).events.length, 1);
+  }
+  reopenStore(join(folder, 'events.db'));
+  assert.is(await other.movedTo?.(), undefined);
+  assert.ok((await running.append('order-1', 0, newEvents('b'))).ok);
+  await Promise.all([running.close(), other.close()]);
 });
 test.run();

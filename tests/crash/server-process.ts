@@ -73,11 +73,12 @@ export const startProcess = (
 export const runScript = (
   name: string,
   variables: Readonly<Record<string, string>>,
+  ...args: readonly string[]
 ): Promise<string | undefined> =>
   new Promise((resolve) =>
     execFile(
       process.execPath,
-      [join(BUILD, 'scripts', `${name}.js`)],
+      [join(BUILD, 'scripts', `${name}.js`), ...args],
       { env: { PATH: process.env.PATH ?? '', ...variables } },
       (error, out, err) => resolve(error ? `${name}: ${out}${err}` : undefined),
     ),

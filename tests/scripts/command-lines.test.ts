@@ -29,7 +29,7 @@ const lastLine = (out: string) =>
 const test = suite('command lines');
 
 test('--help', async () => {
-  for (const script of ['import', 'check', 'shop', 'backup', 'restore']) {
+  for (const script of ['import', 'check', 'shop', 'backup', 'restore', 'copy']) {
     const { status, out } = await run(script, ['--help']);
     assert.is(status, 0, script);
     assert.match(out, new RegExp(`npm run ${script}`));
@@ -55,6 +55,8 @@ test('wrong use is one sentence and status 2', async () => {
     ['restore', [], /one backup/],
     ['restore', [here.folder], /holds no backup/],
     ['check', ['--colour'], /--colour/],
+    ['copy', [], /--to needs/],
+    ['copy', ['--to', 'http://x'], /EVENT_STORE_URL must be/],
     ['shop', [file], /--url/],
     ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '0'], /--speed/],
     ['shop', [file, '--url', 'ftp://x', '--speed', '1'], /--url/],

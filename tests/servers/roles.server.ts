@@ -7,23 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { system, systemRandomness } from '../../adapters/system.ts';
-import { readEnvironment } from '../../compose/environment.ts';
-import { openParts } from '../../compose/parts.ts';
-import { statusOf } from '../../domain/order/status.ts';
-import { brokenAccounts, foldAll } from '../crash/accounts.ts';
-import { customers, dice, HOT_SKU, SKUS } from '../crash/customers.ts';
-import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
-import { clientOf, eventually } from '../flow/client.ts';
+import { systemRandomness } from '../../adapters/system.ts';
+import { customers, dice, HOT_SKU } from '../crash/customers.ts';
+import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
+import { clientOf } from '../flow/client.ts';
 import { startEventStoreDbDouble, type EventStoreDbServer } from './eventstoredb-double.ts';
 import { startKafka } from './kafka-server.ts';
+import { comesToRest } from './rest.ts';
 
 const test = suite('roles in processes of their own, on Kafka');
 const kafka = await startKafka();
 /** Names of streams on a server that others use too. */
 const run = systemRandomness.uuid().slice(0, 8);
-const PLENTY = 1_000_000;
-const END_MS = 240_000;
 
 const started = new Set<ServerProcess>();
 test.after.each(async () => {
@@ -34,7 +29,7 @@ test.after.each(async () => {
 /** Null: SQLite. Without `double` it is a server that is not ours to kill. */
 type OnEventStore = Readonly<{ url: string; double?: EventStoreDbServer }> | null;
 
-/** `start` runs a process with the roles named; `check` answers what the script says when it finds something. */
+/** `start` runs a process with the roles named. */
 const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-roles-'));
   const variables = {
@@ -51,12 +46,11 @@ const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
     await server.url;
     return server;
   };
-  const check = (): Promise<string | undefined> => runScript('check', variables);
-  return { folder, variables, start, check };
+  return { folder, variables, start };
 };
 
 const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> => {
-  const { folder, variables, start, check } = shopOn(prefix, eventStore);
+  const { folder, variables, start } = shopOn(prefix, eventStore);
   const api = await start('api');
   const client = clientOf(await api.url);
   const rest = new Map<string, ServerProcess>();
@@ -117,42 +111,11 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
     );
   }
   await shoppers.settle(url);
-  // Whoever waits for goods gets them: what is left open then is lost.
-  for (const sku of [HOT_SKU, ...SKUS])
-    await client.ok('POST', `/stock/${sku}/receive`, { body: { quantity: PLENTY } });
-
-  const parts = await openParts(
-    readEnvironment({ ...variables, KAFKA_BROKERS: '', KAFKA_PARTITIONS: '', KAFKA_PREFIX: '' }),
-    system,
-  );
-  try {
-    const ended = async (): Promise<boolean> => {
-      const consuming = (await client.ok('GET', '/ops/consumers')).items;
-      const forwarded = (await client.ok('GET', '/ops/forward')).items;
-      if ([...consuming, ...forwarded].some(({ lag }: any) => lag.events > 0)) return false;
-      if (consuming.some(({ retrying }: any) => retrying > 0)) return false;
-      const { orders } = await foldAll(parts);
-      return [...orders.values()].every(
-        (order) => order.closedAt !== undefined && ['delivered', 'cancelled'].includes(statusOf(order)),
-      );
-    };
-    await eventually('every order to end', ended, END_MS);
-    assert.equal((await client.ok('GET', '/ops/parked')).items, []);
-    const consuming = (await client.ok('GET', '/ops/consumers')).items;
-    assert.ok(consuming.every(({ state }: any) => state === 'elsewhere'));
-    for (const server of [...rest.values(), api])
-      assert.equal(await server.end('SIGTERM'), { code: 0, signal: null }, server.errors());
-    const folded = await foldAll(parts);
-    for (const orderId of shoppers.acknowledged.keys())
-      assert.ok(folded.orders.has(orderId), `${orderId} is gone`);
-    assert.is(folded.orders.size, shoppers.acknowledged.size);
-    assert.equal(await brokenAccounts(folder, parts, folded), [], `the books of ${folder}`);
-    const [orders, on] = [folded.orders.size, double ? 'an EventStoreDB and a Kafka' : 'a Kafka'];
-    console.log(`\nNOTE ${orders} orders through five processes and ${on}, each killed once`);
-  } finally {
-    await parts.close();
-  }
-  assert.is(await check(), undefined);
+  const consuming = (await client.ok('GET', '/ops/consumers')).items;
+  assert.ok(consuming.every(({ state }: any) => state === 'elsewhere'));
+  const orders = await comesToRest({ variables, client, shoppers, servers: [...rest.values(), api] });
+  const on = double ? 'an EventStoreDB and a Kafka' : 'a Kafka';
+  console.log(`\nNOTE ${orders} orders through five processes and ${on}, each killed once`);
   rmSync(folder, { recursive: true, force: true });
 };
 

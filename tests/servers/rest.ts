@@ -1,0 +1,58 @@
+/** A shop that was driven hard, brought to rest, and its books looked at. */
+import * as assert from 'uvu/assert';
+import { system } from '../../adapters/system.ts';
+import { readEnvironment } from '../../compose/environment.ts';
+import { openParts } from '../../compose/parts.ts';
+import { statusOf } from '../../domain/order/status.ts';
+import { brokenAccounts, foldAll } from '../crash/accounts.ts';
+import { HOT_SKU, SKUS, type Customers } from '../crash/customers.ts';
+import { runScript, type ServerProcess } from '../crash/server-process.ts';
+import { eventually, type Client } from '../flow/client.ts';
+
+const PLENTY = 1_000_000;
+const END_MS = 240_000;
+
+/** `servers`: ended here, the last one last; it answers `client`. */
+export type Driven = Readonly<{
+  variables: Readonly<Record<string, string>>;
+  client: Client;
+  shoppers: Customers;
+  servers: readonly ServerProcess[];
+}>;
+
+/**
+ * Whoever waits for goods gets them, every order ends, nothing is parked, the servers end in peace, and events, money,
+ * parcels, stock and mails agree. Answers how many orders there are.
+ */
+export const comesToRest = async ({ variables, client, shoppers, servers }: Driven): Promise<number> => {
+  for (const sku of [HOT_SKU, ...SKUS])
+    await client.ok('POST', `/stock/${sku}/receive`, { body: { quantity: PLENTY } });
+  const onStore = Object.entries(variables).filter(([name]) => !name.startsWith('KAFKA_'));
+  const parts = await openParts(readEnvironment(Object.fromEntries(onStore)), system);
+  try {
+    const ended = async (): Promise<boolean> => {
+      const consuming = (await client.ok('GET', '/ops/consumers')).items;
+      const forwarded = (await client.ok('GET', '/ops/forward')).items;
+      if ([...consuming, ...forwarded].some(({ lag }: any) => lag.events > 0)) return false;
+      if (consuming.some(({ retrying }: any) => retrying > 0)) return false;
+      const { orders } = await foldAll(parts);
+      return [...orders.values()].every(
+        (order) => order.closedAt !== undefined && ['delivered', 'cancelled'].includes(statusOf(order)),
+      );
+    };
+    await eventually('every order to end', ended, END_MS);
+    assert.equal((await client.ok('GET', '/ops/parked')).items, []);
+    for (const server of servers)
+      assert.equal(await server.end('SIGTERM'), { code: 0, signal: null }, server.errors());
+    const folded = await foldAll(parts);
+    for (const orderId of shoppers.acknowledged.keys())
+      assert.ok(folded.orders.has(orderId), `${orderId} is gone`);
+    assert.is(folded.orders.size, shoppers.acknowledged.size);
+    const { DATA_DIR: folder = '' } = variables;
+    assert.equal(await brokenAccounts(folder, parts, folded), [], `the books of ${folder}`);
+    assert.is(await runScript('check', variables), undefined);
+    return folded.orders.size;
+  } finally {
+    await parts.close();
+  }
+};
