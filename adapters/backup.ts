@@ -44,7 +44,8 @@ const Manifest = z.object({
   store: z.string(),
   /** Of the copied events; what the keys are as old as. */
   madeAt: z.string(),
-  events: z.number(),
+  /** Null where the events are not in the folder. */
+  events: z.number().nullable(),
   files: z.array(z.object({ name: z.string().refine(isOurs), bytes: z.number(), sha256: z.string() })),
 });
 /** `files`: relative to the folder. `events`: how many there are. `madeAt`: ISO 8601, before anything was copied. */
@@ -144,24 +145,32 @@ const storeIn = (path: string): Pick<Manifest, 'store' | 'events'> => {
   }
 };
 
-/** `from`: a data folder, also one that is in use. `keysTo`: another folder for the keys. `now`: ISO 8601. */
-export type BackUp = Readonly<{ from: string; to: string; keysTo?: string; now: string }>;
+/**
+ * `from`: a data folder, also one that is in use. `keysTo`: another folder for the keys. `now`: ISO 8601. `store`: the id
+ * of the event store where that is elsewhere, to be backed up after this, by its own means.
+ */
+export type BackUp = Readonly<{ from: string; to: string; keysTo?: string; now: string; store?: string }>;
 
 /**
  * Copies a data folder into `to`, which is made, or empty. What has been acknowledged before the call is in it.
  * Throws DataFolderError, BackupError, and errors of the disk; `to` has no manifest then, and no restore takes it.
  */
-export const backUp = async ({ from, to, keysTo = to, now }: BackUp): Promise<Manifest> => {
+export const backUp = async ({ from, to, keysTo = to, now, store }: BackUp): Promise<Manifest> => {
   const folder = existingDataFolder(from);
-  if (!existsSync(join(folder, EVENTS)))
+  if (store === undefined && !existsSync(join(folder, EVENTS)))
     throw new BackupError(`the data folder ${folder} has no events yet: nothing is to be backed up`);
   const [data, keys] = [resolve(to), resolve(keysTo)];
   for (const target of [data, keys]) emptyFolder(target);
   const dataFiles = await copyInto(folder, data, FOLLOWERS);
-  const moment = await heldStill(join(folder, OUTSIDE), () => copyInto(folder, data, [EVENTS, OUTSIDE]));
+  const together = store === undefined ? [EVENTS, OUTSIDE] : [OUTSIDE];
+  const moment = await heldStill(join(folder, OUTSIDE), () => copyInto(folder, data, together));
   dataFiles.push(...moment, ...(await copyInto(folder, data, SENT)));
   const keyFiles = await copyInto(folder, keys, KEYS);
-  const about = { format: FORMAT, madeAt: now, ...storeIn(join(data, EVENTS)) };
+  const about = {
+    format: FORMAT,
+    madeAt: now,
+    ...(store === undefined ? storeIn(join(data, EVENTS)) : { store, events: null }),
+  };
   const write = (target: string, files: readonly File[]): void =>
     writeWhole(join(target, MANIFEST), `${JSON.stringify({ ...about, files }, null, 2)}\n`);
   if (keys === data) write(data, [...dataFiles, ...keyFiles]);

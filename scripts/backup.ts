@@ -1,8 +1,9 @@
 /** `npm run backup`: copies the data folder, also beside a running server. */
-import { systemClock } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
 import { backUp } from '../adapters/backup.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { readBackupArguments } from './cli/backup-arguments.ts';
+import { openStore } from '../compose/parts.ts';
+import { contentOf, readBackupArguments } from './cli/backup-arguments.ts';
 import { print, runCommand } from './cli/command-line.ts';
 
 const HELP = `npm run backup -- FOLDER [--keys FOLDER] [--json]
@@ -14,6 +15,8 @@ was acknowledged before is in it, and its parts fit together. npm run restore br
                   data, and keys that are kept outlive an erasure; keep them apart and only as long as you must
   --json          the last line is one JSON object: { store, madeAt, events, files, bytes }
 
+With EVENT_STORE_URL the events are not in the folder: back up the EventStoreDB by its own means, after this.
+
 A key that is given by MASTER_KEY or MASTER_KEY_FILE is not in the folder: keep it yourself.
 
 Exit status: 0 done, 2 for wrong use or a folder that will not do, 1 when the disk refused.`;
@@ -22,17 +25,23 @@ const main = async (): Promise<number> => {
   const given = readBackupArguments(HELP, 'backup takes one folder to copy to.');
   if (!given) return 0;
   const { folder: to, keys, json } = given;
-  const { DATA_DIR: from } = readEnvironment(process.env);
+  const environment = readEnvironment(process.env);
+  const { DATA_DIR: from, EVENT_STORE_URL: url } = environment;
+  const store =
+    url === undefined ? undefined : await openStore(environment, { pathOf: (name) => name }, system);
+  await store?.close();
   const { files, ...made } = await backUp({
     from,
     to,
+    ...(store ? { store: store.id } : {}),
     ...(keys === undefined ? {} : { keysTo: keys }),
     now: systemClock.now().toISOString(),
   });
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   print(
-    `${made.events.toLocaleString('en')} events of ${made.madeAt} and what goes with them: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${to}${keys === undefined ? '' : `, the keys in ${keys}`}`,
+    `${contentOf(made.events)}, of ${made.madeAt}: ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${to}${keys === undefined ? '' : `, the keys in ${keys}`}`,
   );
+  if (made.events === null) print('Now back up the EventStoreDB: its copy must not be older than this one.');
   if (json) print(JSON.stringify({ ...made, files: files.length, bytes }));
   return 0;
 };

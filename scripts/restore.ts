@@ -1,7 +1,7 @@
 /** `npm run restore`: brings a backup back as a new data folder. */
 import { restore } from '../adapters/backup.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { readBackupArguments } from './cli/backup-arguments.ts';
+import { contentOf, readBackupArguments } from './cli/backup-arguments.ts';
 import { print, runCommand } from './cli/command-line.ts';
 
 const HELP = `npm run restore -- FOLDER [--keys FOLDER] [--json]
@@ -29,7 +29,7 @@ const main = async (): Promise<number> => {
     ...(keys === undefined ? {} : { keysFrom: keys }),
   });
   print(
-    `${restored.events.toLocaleString('en')} events of ${restored.madeAt} are in ${to}: ${files.length} files, each as it was backed up. Next: npm run check`,
+    `${contentOf(restored.events)}, of ${restored.madeAt}, are in ${to}: ${files.length} files, each as it was backed up. Next: npm run check`,
   );
   if (json) print(JSON.stringify({ ...restored, files: files.length }));
   return 0;

@@ -1,4 +1,4 @@
-/** What `npm run backup` and `npm run restore` take. */
+/** What `npm run backup` and `npm run restore` take, and say. */
 import { print, readArguments, WrongUse } from './command-line.ts';
 
 export type BackupArguments = Readonly<{ folder: string; keys: string | undefined; json: boolean }>;
@@ -17,3 +17,9 @@ export const readBackupArguments = (help: string, missing: string): BackupArgume
   if (folder === undefined || more.length > 0) throw new WrongUse(missing);
   return { folder, keys: values.keys, json: values.json === true };
 };
+
+/** What a backup holds, as the beginning of a sentence; `events` null: they are in a server of their own. */
+export const contentOf = (events: number | null): string =>
+  events === null
+    ? 'What goes with the events'
+    : `${events.toLocaleString('en')} events and what goes with them`;

@@ -48,6 +48,11 @@ const eventsIn = async (folder: string): Promise<number> => {
     await store.close();
   }
 };
+/** With a store of its own elsewhere. */
+const withoutEvents = async (folder: string, to: string) => {
+  const made = await backUp({ from: folder, to, now: NOW, store: 'elsewhere' });
+  return { ...made, names: made.files.map(({ name }) => name) };
+};
 const refused = async (work: Promise<unknown>, says: RegExp): Promise<void> => {
   try {
     await work;
@@ -58,6 +63,18 @@ const refused = async (work: Promise<unknown>, says: RegExp): Promise<void> => {
   }
   assert.unreachable('nothing was refused');
 };
+
+test(
+  'of a shop whose events are in a server of their own, everything else, and back',
+  inPlace(async (place, folder) => {
+    const [to, back] = [join(place, 'copy'), join(place, 'back')];
+    const { names, events, store } = await withoutEvents(folder, to);
+    assert.equal([events, store], [null, 'elsewhere']);
+    assert.ok(names.includes('keys.db') && !names.includes('events.db'));
+    assert.is((await restore({ from: to, to: back })).events, null);
+    assert.ok(existsSync(join(back, 'keys.db')) && !existsSync(join(back, 'events.db')));
+  }),
+);
 
 test(
   'a folder of its own, and back',
