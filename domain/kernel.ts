@@ -104,18 +104,28 @@ export type EventsOf<S extends EventSchemas> = {
 }[keyof S & string];
 
 /**
+ * Written by a newer version of this code, as while a deployment is under way: trying again is right, for as long as it
+ * takes until a process of that version does it. The message names type and version alone.
+ */
+export class NewerEvent extends Error {
+  override readonly name = 'NewerEvent';
+  readonly retriable = true;
+}
+
+/**
  * Brings an event of an older version to the current one; fold and projections read through it, stores do
- * not. Throws for a type that the schemas do not know and for a version newer than this code: both are bugs
- * of deployment.
+ * not. Throws NewerEvent for a type that the schemas do not know and for a version newer than this code.
  */
 export const upcast = <E extends Message>(schemas: EventSchemas, event: EventEnvelope): EventEnvelope<E> => {
   const schema = schemas[event.type];
   if (!schema)
-    throw new Error(
+    throw new NewerEvent(
       `event type ${event.type} (${event.stream}@${event.revision}) is unknown to this version`,
     );
   if (event.schema > schema.version)
-    throw new Error(`${event.type} has version ${event.schema}; this version reads up to ${schema.version}`);
+    throw new NewerEvent(
+      `${event.type} has version ${event.schema}; this version reads up to ${schema.version}`,
+    );
   if (event.schema === schema.version) return event as EventEnvelope<E>;
   let data: unknown = event.data;
   for (let version = event.schema; version < schema.version; version++) {

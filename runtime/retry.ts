@@ -1,4 +1,5 @@
 /** Which errors say that trying again is right, how long to wait before, and when to give up. */
+import { NewerEvent } from '../domain/kernel.ts';
 import type { Failure, Verdict } from '../ports/consumer.ts';
 import { StoreUnavailable } from '../ports/event-store.ts';
 
@@ -8,17 +9,18 @@ const GIVE_UP_AFTER_MS = 3_600_000;
 
 /**
  * Whether an error says of itself that trying again is right (OutsideError, StoreUnavailable,
- * VaultUnavailable, ConflictError).
+ * VaultUnavailable, ConflictError, NewerEvent).
  */
 export const isRetriable = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'retriable' in error && error.retriable === true;
 
 /**
- * An error in logs and records: its kind, since a message may hold personal data; of a store that is away also what it
- * says, which names no customer.
+ * An error in logs and records: its kind, since a message may hold personal data; of a store that is away, and of an event
+ * that is too new, also what it says, which names no customer.
  */
 export const nameOf = (error: unknown): string => {
-  if (error instanceof StoreUnavailable) return `${error.name}: ${error.message}`;
+  if (error instanceof StoreUnavailable || error instanceof NewerEvent)
+    return `${error.name}: ${error.message}`;
   return error instanceof Error ? error.name : typeof error;
 };
 
@@ -32,12 +34,13 @@ export const backoffMs = (attempt: number, fraction: number): number =>
 /**
  * Retries what says that it is retriable, for an hour since the first failure, then parks; parks everything
  * else at once, since a programming error or a call that is wrong does not mend itself. A conflict (another
- * process was faster) never parks. `why` names no more than the kind of error: its message may hold personal
+ * process was faster) never parks, nor does an event that only newer code reads. `why` names no more than the kind of error: its message may hold personal
  * data.
  */
 export const outsidePolicy = ({ error, attempt, sinceFirstMs, fraction }: Failure): Verdict => {
   if (!isRetriable(error)) return { do: 'park', why: `${nameOf(error)}: trying again would not help` };
-  if (sinceFirstMs >= GIVE_UP_AFTER_MS && nameOf(error) !== 'ConflictError')
+  const passes = error instanceof NewerEvent || nameOf(error) === 'ConflictError';
+  if (sinceFirstMs >= GIVE_UP_AFTER_MS && !passes)
     return { do: 'park', why: `gave up after an hour: ${nameOf(error)} in each of ${attempt} attempts` };
   return { do: 'retry', afterMs: backoffMs(attempt, fraction) };
 };

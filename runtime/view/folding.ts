@@ -1,6 +1,6 @@
 /** Events into rows: what touches one row is folded in memory and written once. */
 import { LRUCache } from 'lru-cache';
-import type { EventEnvelope, Position } from '../../domain/kernel.ts';
+import { NewerEvent, type EventEnvelope, type Position } from '../../domain/kernel.ts';
 import type { Projection } from '../../ports/projection.ts';
 import type { Row } from '../../ports/read-store.ts';
 import { isRetriable } from '../retry.ts';
@@ -78,8 +78,9 @@ export const createFolding = <D>(
             for (const further of projection.furtherIdsOf(doc, event, id)) await touch(event, further, doc);
           }
         } catch (error) {
-          // A store that is away is no fault of the event.
-          if (isRetriable(error)) throw error;
+          // A store that is away is no fault of the event. One that is too new is left to a newer process, which waits
+          // for this one to stand still.
+          if (isRetriable(error) && !(error instanceof NewerEvent)) throw error;
           throw new ProjectionFailed(event, error);
         }
       }

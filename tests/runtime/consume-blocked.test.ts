@@ -1,5 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { upcast, v1, type EventEnvelope } from '../../domain/kernel.ts';
+import { outsidePolicy } from '../../runtime/retry.ts';
 import { laneId } from '../../runtime/deliver/blocked.ts';
 import { storeFeed } from '../../runtime/feed/store-feed.ts';
 import { until } from '../fake-clock.ts';
@@ -65,6 +68,28 @@ test('each event in a queue fails with a count of its own', async () => {
     ],
   );
   await running.close();
+});
+
+test('an event of newer code waits for a process that reads it, however long, and is parked by nobody', async () => {
+  const w = world({ onFailure: outsidePolicy });
+  const schemas = { Happened: v1(z.unknown()) };
+  const reads = async (event: EventEnvelope): Promise<void> => void upcast(schemas, event);
+  w.steering.handle = async (event) => reads(name(event) === 'order-a@1' ? { ...event, schema: 2 } : event);
+  await w.happen('order-a', 'order-a', 'order-a', 'order-b');
+  const old = await w.start();
+  await w.advanceUntil('it waits, with what is behind it', () => old.status().blocked === 1, 60_000);
+  await w.clock.advance(3 * 3_600_000);
+  assert.equal(w.handled.slice().sort(), ['order-a@0', 'order-b@0']);
+  const lane = await w.blockedLanes.get(ID);
+  assert.equal([lane?.state, lane?.queued], ['retrying', 2]);
+  assert.match(lane?.error.message ?? '', /version 2; this version reads up to 1/);
+  assert.equal(w.audited, []);
+  await old.close();
+  w.steering.handle = reads;
+  const newer = await w.start();
+  await w.advanceUntil('it is done', () => w.handled.length === 4);
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1', 'order-a@2']);
+  await newer.close();
 });
 
 test('a restart finds the blocked queues, parked and retrying, and goes on behind them', async () => {

@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { EventEnvelope } from '../../domain/kernel.ts';
+import { NewerEvent, type EventEnvelope } from '../../domain/kernel.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import { VaultUnavailable } from '../../ports/vault.ts';
-import { outsidePolicy } from '../../runtime/retry.ts';
+import { nameOf, outsidePolicy } from '../../runtime/retry.ts';
 import { outage } from './world.ts';
 
 const test = suite('outside policy');
@@ -39,6 +39,13 @@ test('after an hour it is given up, a conflict never', () => {
     why: 'gave up after an hour: OutsideError in each of 130 attempts',
   });
   assert.is(judge(conflict, { attempt: 9_999, sinceFirstMs: 90_000_000 }).do, 'retry');
+});
+
+test('an event that only newer code reads is tried again for as long as it takes', () => {
+  const newer = new NewerEvent('OrderPlaced has version 9; this version reads up to 2');
+  assert.is(judge(newer).do, 'retry');
+  assert.is(judge(newer, { attempt: 9_999, sinceFirstMs: 90_000_000 }).do, 'retry');
+  assert.is(nameOf(newer), 'NewerEvent: OrderPlaced has version 9; this version reads up to 2');
 });
 
 test('everything else parks at once, and does not tell what the error says', () => {

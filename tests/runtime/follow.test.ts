@@ -2,9 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
+import { NewerEvent } from '../../domain/kernel.ts';
 import { productStream, products } from '../../domain/product/product.ts';
 import { StoreUnavailable, type EventStore } from '../../ports/event-store.ts';
 import type { Projection } from '../../ports/projection.ts';
+import type { View } from '../../ports/read-store.ts';
 import { follow, type Way } from '../../runtime/feed/follow.ts';
 import { createLeased } from '../../runtime/lease.ts';
 import { runProjection } from '../../runtime/view/project.ts';
@@ -119,20 +121,58 @@ test('an error of who takes the pages is survived when it says so, and ends the 
   assert.is(await following, 'TypeError');
 });
 
+const counter: Projection<{ n: number }> = {
+  name: 'counter',
+  version: 1,
+  categories: ['order'],
+  idsOf: () => ['all'],
+  apply: (row) => ({ n: (row?.n ?? 0) + 1 }),
+  columns: {},
+  indexes: {},
+  columnsOf: () => ({}),
+};
+
+test('a view stands still at an event of newer code, in sight, and a process that reads it takes over', async () => {
+  const { parts } = memoryShop();
+  const { store, reads } = parts;
+  const clock = fakeClock(START);
+  const process = (holder: string, apply: typeof counter.apply) =>
+    runProjection(
+      {
+        store,
+        clock,
+        log: quietLog,
+        reads,
+        leased: createLeased({ leases: parts.leases, holder, ttlMs: 5_000, clock, log: quietLog }),
+      },
+      { ...counter, apply },
+    );
+  const old = process('old', (row, { revision }) => {
+    if (revision === 1) throw new NewerEvent('Happened has version 2; this version reads up to 1');
+    return { n: (row?.n ?? 0) + 1 };
+  });
+  const newer = process('newer', counter.apply);
+  const states = () => [old, newer].map((view) => view.status().state);
+  await store.append('order-a', 'none', [newEvent('order-a', 0)]);
+  await until('the build', async () => {
+    await clock.advance(1);
+    return states().join() === 'running,standby';
+  });
+  await store.append('order-a', 0, [newEvent('order-a', 1)]);
+  await until('the newer one has it', async () => {
+    await clock.advance(1_000);
+    const { view = '' as View } = (await reads.active('counter')) ?? {};
+    return (await reads.get<{ n: number }>(view, 'all'))?.n === 2;
+  });
+  assert.equal(states(), ['failed', 'running']);
+  assert.match(old.status().failed?.error ?? '', /Happened .*version 2; this version reads up to 1/);
+  await Promise.all([old.close(), newer.close()]);
+});
+
 test('a view that could not be written begins behind its checkpoint: nothing is counted twice', async () => {
   const { parts } = memoryShop();
   const { store, reads } = parts;
   const clock = fakeClock(START);
-  const counter: Projection<{ n: number }> = {
-    name: 'counter',
-    version: 1,
-    categories: ['order'],
-    idsOf: () => ['all'],
-    apply: (row) => ({ n: (row?.n ?? 0) + 1 }),
-    columns: {},
-    indexes: {},
-    columnsOf: () => ({}),
-  };
   let failures = 2;
   const failing = {
     ...reads,
