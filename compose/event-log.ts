@@ -16,6 +16,10 @@ export type EventLog = Readonly<{
   publisher: EventPublisher;
   categories: readonly string[];
   prepare(): Promise<readonly string[]>;
+  /** Whose topic that is, if it is one that consumers follow. */
+  categoryOf(topic: string): string | undefined;
+  /** What fills one topic, made if missing, with whatever it is given. */
+  publisherTo(topic: string): Promise<EventPublisher>;
   close(): Promise<void>;
 }>;
 
@@ -59,7 +63,9 @@ export const openEventLog = (
     ...(prefix === undefined ? {} : { prefix }),
     log,
   });
-  const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store}` });
+  const source = `/orderfold/${store}`;
+  const publisher = kafkaPublisher(cluster, { source });
+  const open = [publisher];
   return {
     feed: kafkaFeed({ cluster, store, checkpoints, leases, holder: randomness.uuid(), clock, log }),
     publisher,
@@ -73,8 +79,14 @@ export const openEventLog = (
         throw error;
       }
     },
+    async publisherTo(topic) {
+      const made = kafkaPublisher(await cluster.target(topic), { source });
+      open.push(made);
+      return made;
+    },
+    categoryOf: (topic) => handled.find((category) => cluster.topics([category])[0] === topic),
     async close() {
-      await publisher.close();
+      for (const one of open) await one.close();
       await cluster.close();
     },
   };

@@ -7,10 +7,12 @@ import { print, readArguments, runCommand, WrongUse } from './cli/command-line.t
 import { createProgress } from './cli/progress.ts';
 import { replayConsumer } from './replay/consumer.ts';
 import { tellOrder } from './replay/order.ts';
+import { replayToKafka } from './replay/to-kafka.ts';
 import { replayView } from './replay/view.ts';
 
 const HELP = `npm run replay -- --view NAME [--version N] [--compare] [--activate] [--rollback] [--restart] [--share S]
 npm run replay -- --consumer NAME --from TIME|POSITION|beginning [--order ID] [--type T] [--dry-run] [--with-side-effects]
+npm run replay -- --to-kafka TOPIC --from TIME|POSITION|beginning [--to TIME|POSITION] [--type T] [--dry-run]
 npm run replay -- --order ID [--at TIME | --revision N]
 
 Works on the data folder that the environment names (DATA_DIR), also beside a running server.
@@ -27,6 +29,12 @@ Works on the data folder that the environment names (DATA_DIR), also beside a ru
   --order ID, --type T of these events alone (--type can be repeated); without, the whole consumer is set back
   --dry-run            say what would be handed to it, and do nothing
   --with-side-effects  needed for a consumer that acts on the outside: it finds most of it done already
+
+--to-kafka publishes events to a topic of the Kafka that the environment names (KAFKA_BROKERS) once more; one that is
+missing is made. From a time or position on and up to a position (included) or a time (not included), else to the end.
+  --type T            of these events alone (can be repeated); to a topic that consumers follow, those of its category
+  --dry-run           say how many events that are, and do nothing
+  --with-side-effects needed for a topic that consumers follow: all of them are handed the events again
 
 --order prints what an order is and how each of its events changed it.
   --at TIME, --revision N   as it was then
@@ -46,6 +54,8 @@ const main = async (): Promise<number> => {
       restart: { type: 'boolean' },
       share: { type: 'string' },
       consumer: { type: 'string' },
+      'to-kafka': { type: 'string' },
+      to: { type: 'string' },
       from: { type: 'string' },
       order: { type: 'string' },
       type: { type: 'string', multiple: true },
@@ -62,20 +72,30 @@ const main = async (): Promise<number> => {
     print(HELP);
     return 0;
   }
-  const { view, consumer, order } = values;
-  if (view !== undefined && consumer !== undefined)
-    throw new WrongUse('--view and --consumer are two different things; give one.');
-  if (view === undefined && consumer === undefined && order === undefined)
-    throw new WrongUse('Give --view, --consumer or --order (--help says how).');
-  const misplaced = (options: readonly (keyof typeof values)[], belongs: string): void => {
+  const { view, consumer, order, 'to-kafka': topic } = values;
+  const kinds = { view, consumer, 'to-kafka': topic };
+  const [kind, second] = Object.entries(kinds).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
+  if (second !== undefined)
+    throw new WrongUse(`--${kind} and --${second} are two different things; give one.`);
+  if (kind === undefined && order === undefined)
+    throw new WrongUse('Give --view, --consumer, --to-kafka or --order (--help says how).');
+  const misplaced = (options: readonly (keyof typeof values)[], belongs: string, ...to: unknown[]): void => {
     for (const option of options)
-      if (values[option] !== undefined) throw new WrongUse(`--${option} goes with ${belongs}.`);
+      if (values[option] !== undefined && !to.includes(kind))
+        throw new WrongUse(`--${option} goes with ${belongs}.`);
   };
-  if (view === undefined)
-    misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view');
-  if (consumer === undefined) misplaced(['from', 'type', 'dry-run', 'with-side-effects'], '--consumer');
-  if (consumer !== undefined || view !== undefined) misplaced(['at', 'revision'], '--order alone');
-  if (view !== undefined) misplaced(['order'], '--consumer, or alone');
+  misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view', 'view');
+  misplaced(
+    ['from', 'type', 'dry-run', 'with-side-effects'],
+    '--consumer or --to-kafka',
+    'consumer',
+    'to-kafka',
+  );
+  misplaced(['to'], '--to-kafka', 'to-kafka');
+  misplaced(['at', 'revision'], '--order alone', undefined);
+  misplaced(['order'], '--consumer, or alone', 'consumer', undefined);
 
   const environment = readEnvironment(process.env);
   const parts = await openParts(environment, system);
@@ -95,6 +115,7 @@ const main = async (): Promise<number> => {
   };
   try {
     if (view !== undefined) return await replayView(given, { ...values, view });
+    if (topic !== undefined) return await replayToKafka(given, { ...values, topic });
     if (consumer !== undefined) return await replayConsumer(given, { ...values, consumer });
     return await tellOrder(given, { order: order ?? '', at: values.at, revision: values.revision });
   } finally {

@@ -44,10 +44,15 @@ export type Cluster = Readonly<{
   asAdmin<T>(what: (admin: Admin) => Promise<T>): Promise<T>;
   /** Makes topics that are missing. Throws WrongTopic, or StoreUnavailable. */
   makeTopics(): Promise<void>;
+  /** One topic, made where it is missing, that takes every stream, whatever its category. Throws StoreUnavailable. */
+  target(topic: string): Promise<Target>;
   /** The port's error for one of the driver's; any other is returned as it is. */
   failed(doing: string, error: unknown): unknown;
   close(): Promise<void>;
 }>;
+
+/** What a publisher needs to know of where it writes. */
+export type Target = Pick<Cluster, 'kafka' | 'placeOf' | 'makeTopics' | 'failed'>;
 
 /** A topic is there, and not as it has to be. */
 export class WrongTopic extends Error {
@@ -123,6 +128,31 @@ export const openCluster = ({
     }
   };
 
+  const make = async (asked: Admin, names: readonly string[]): Promise<void> => {
+    const there = await asked.listTopics();
+    const missing = names.filter((name) => !there.includes(name));
+    if (missing.length === 0) return;
+    const replicas = Math.min(REPLICAS, (await asked.describeCluster()).brokers.length);
+    await asked.createTopics({
+      waitForLeaders: true,
+      topics: missing.map((topic) => ({
+        topic,
+        numPartitions: partitions,
+        replicationFactor: replicas,
+        configEntries: [
+          { name: 'min.insync.replicas', value: String(Math.max(1, replicas - 1)) },
+          { name: 'retention.ms', value: String(retentionMs ?? -1) },
+          { name: 'max.message.bytes', value: String(MESSAGE_BYTES) },
+        ],
+      })),
+    });
+  };
+  const partitionsOf = async (asked: Admin, names: readonly string[]) =>
+    (await asked.fetchTopicMetadata({ topics: [...names] })).topics.map(({ name, partitions: found }) => ({
+      name,
+      count: found.length,
+    }));
+
   return {
     kafka,
     partitions,
@@ -140,31 +170,26 @@ export const openCluster = ({
     makeTopics: () =>
       asAdmin(async (asked) => {
         const names = categories.map(topicName);
-        const there = await asked.listTopics();
-        const missing = names.filter((name) => !there.includes(name));
-        if (missing.length > 0) {
-          const replicas = Math.min(REPLICAS, (await asked.describeCluster()).brokers.length);
-          await asked.createTopics({
-            waitForLeaders: true,
-            topics: missing.map((topic) => ({
-              topic,
-              numPartitions: partitions,
-              replicationFactor: replicas,
-              configEntries: [
-                { name: 'min.insync.replicas', value: String(Math.max(1, replicas - 1)) },
-                { name: 'retention.ms', value: String(retentionMs ?? -1) },
-                { name: 'max.message.bytes', value: String(MESSAGE_BYTES) },
-              ],
-            })),
-          });
-        }
-        const { topics } = await asked.fetchTopicMetadata({ topics: names });
-        for (const { name, partitions: found } of topics)
-          if (found.length !== partitions)
+        await make(asked, names);
+        for (const { name, count } of await partitionsOf(asked, names))
+          if (count !== partitions)
             throw new WrongTopic(
-              `the topic ${name} has ${found.length} partitions, and this server is set to ${partitions} (KAFKA_PARTITIONS): set what the topic has, since a stream never leaves its partition`,
+              `the topic ${name} has ${count} partitions, and this server is set to ${partitions} (KAFKA_PARTITIONS): set what the topic has, since a stream never leaves its partition`,
             );
       }),
+    async target(topic) {
+      const found = await asAdmin(async (asked) => {
+        await make(asked, [topic]);
+        return partitionsOf(asked, [topic]);
+      });
+      const partition = partitioning(found[0]?.count ?? partitions);
+      return {
+        kafka,
+        failed,
+        makeTopics: async () => undefined,
+        placeOf: (stream) => ({ topic, partition: partition(stream) }),
+      };
+    },
 
     async close() {
       const open = admin;

@@ -2,7 +2,7 @@ import { Partitioners, type Message, type Producer } from 'kafkajs';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { EventPublisher } from '../../ports/event-publisher.ts';
 import { createTurns } from '../turns.ts';
-import type { Cluster } from './cluster.ts';
+import type { Target } from './cluster.ts';
 import { messageOf, placeName } from './message.ts';
 
 /** What one request holds: a broker takes a batch of some 1 MB at once without further settings. */
@@ -32,7 +32,7 @@ const requests = (messages: readonly Message[]): Message[][] => {
  * answer must name it: over several brokers the driver takes a dead one's part for written (kafkajs 2.2.4).
  */
 export const kafkaPublisher = (
-  cluster: Cluster,
+  cluster: Target,
   { source }: Readonly<{ source: string }>,
 ): EventPublisher & Readonly<{ close(): Promise<void> }> => {
   const { kafka, failed, placeOf } = cluster;

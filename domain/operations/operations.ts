@@ -45,6 +45,17 @@ export const OPERATIONS_EVENTS = {
       why: Why,
     }),
   ),
+  /** `events` behind `after` and up to `through` went to a topic of Kafka again. */
+  EventsPublished: v1(
+    z.strictObject({
+      topic: Text,
+      after: z.string(),
+      through: z.string(),
+      events: z.int().min(0),
+      types: z.array(Text),
+      why: Why,
+    }),
+  ),
   ViewRebuildStarted: v1(z.strictObject({ view: Text, why: Why })),
   /** Readers see `view`; before they saw `previous`. */
   ViewActivated: v1(z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why })),

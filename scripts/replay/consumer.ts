@@ -1,12 +1,11 @@
 /** A consumer handed again what it has handled before. */
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { consumers } from '../../consumers/index.ts';
-import type { Position } from '../../domain/kernel.ts';
 import { orderStream } from '../../domain/order/events.ts';
 import { replayToConsumer } from '../../runtime/deliver/replay.ts';
 import { WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
-import { timeOf } from './order.ts';
+import { behind } from './range.ts';
 
 export type ConsumerOptions = Readonly<{
   consumer: string;
@@ -16,14 +15,6 @@ export type ConsumerOptions = Readonly<{
   'dry-run'?: boolean | undefined;
   'with-side-effects'?: boolean | undefined;
 }>;
-
-const before = async ({ parts: { store } }: Given, from: string): Promise<Position | undefined> => {
-  if (from === 'beginning') return undefined;
-  if (!/^\d{16,}$/.test(from)) return store.before({ time: timeOf('from', from) });
-  return store.before({ position: from as Position }).catch((error: unknown) => {
-    throw error instanceof RangeError ? new WrongUse(`--from: ${error.message}.`) : error;
-  });
-};
 
 export const replayConsumer = async (given: Given, options: ConsumerOptions): Promise<number> => {
   const {
@@ -41,7 +32,7 @@ export const replayConsumer = async (given: Given, options: ConsumerOptions): Pr
     );
   if (options.from === undefined)
     throw new WrongUse('--consumer needs --from TIME, --from POSITION or --from beginning.');
-  const after = await before(given, options.from);
+  const after = await behind(store, 'from', options.from);
   const replayed = await replayToConsumer(
     { store, blockedLanes, feed: shop.feed, clock: systemClock },
     {

@@ -7,21 +7,12 @@ import { statusOf, stepsOf } from '../../domain/order/status.ts';
 import { jsonDifferences } from '../../runtime/view/json-difference.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';
 import type { Given } from './given.ts';
+import { timeOf } from './range.ts';
 
 const CHANGES = 40;
 /** Change with every event and say nothing. */
 const SILENT = /^\/(revision|updatedAt|commands)(\/|$)/;
 const CIPHERTEXT = /^\/(contact|shippingAddress)\/(key|box)$/;
-
-/** A time on the command line as the store writes times. Throws WrongUse. */
-export const timeOf = (option: string, text: string): string => {
-  const ms = Date.parse(text);
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(ms))
-    throw new WrongUse(
-      `--${option} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not ${JSON.stringify(text)}.`,
-    );
-  return new Date(ms).toISOString();
-};
 
 export const tellOrder = async (
   { parts: { store }, print, json }: Given,

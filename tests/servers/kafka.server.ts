@@ -1,4 +1,7 @@
 /** The contracts of a log and its feed on a real Kafka. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openCluster } from '../../adapters/kafka/cluster.ts';
@@ -6,10 +9,13 @@ import { kafkaFeed } from '../../adapters/kafka/feed.ts';
 import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
+import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { OtherStore } from '../../ports/event-store.ts';
 import { eventFeedContract } from '../contracts/event-feed.ts';
 import { eventPublisherContract } from '../contracts/event-publisher.ts';
+import { everything } from '../contracts/event-store.ts';
+import { runScript, startProcess } from '../crash/server-process.ts';
 import { until } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
 import { publishing } from '../runtime/world.ts';
@@ -89,3 +95,79 @@ moved('a group finds its marks, and neither goes on nor tells how far it has com
   await w.close();
 });
 moved.run();
+
+const again = suite('Kafka: a range published again');
+again(
+  'to a topic of its own, by time, position and type; to one that consumers follow only when asked for by name',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'orderfold-again-'));
+    const variables = {
+      DATA_DIR: folder,
+      KAFKA_BROKERS: server.brokers.join(),
+      KAFKA_PARTITIONS: '2',
+      KAFKA_PREFIX: 'again.',
+    };
+    const seeding = startProcess({ ...variables, PORT: '0', ROLES: 'api' });
+    await seeding.url;
+    await seeding.end('SIGTERM');
+    const replay = (...args: readonly string[]): Promise<string | undefined> =>
+      runScript('replay', variables, ...args);
+    const { KAFKA_BROKERS: _brokers, ...onStore } = variables;
+    const store = openSqliteEventStore({
+      path: join(folder, 'events.db'),
+      clock: systemClock,
+      newId: systemRandomness.uuid,
+    });
+    const { events } = await everything(store);
+    await store.close();
+    const listed = events.filter(({ type }) => type === 'ProductListed');
+    const cluster = openCluster({
+      brokers: server.brokers,
+      clientId: 'test',
+      categories: ['stock'],
+      partitions: 2,
+      prefix: 'again.',
+      log: quietLog,
+    });
+    const count = (topic: string): Promise<number> =>
+      cluster.asAdmin(async (admin) =>
+        (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0),
+      );
+
+    assert.is(await replay('--to-kafka', 'partner', '--from', 'beginning', '--dry-run'), undefined);
+    assert.not.ok(await cluster.asAdmin(async (admin) => (await admin.listTopics()).includes('partner')));
+    assert.is(
+      await replay('--to-kafka', 'partner', '--from', 'beginning', '--type', 'ProductListed'),
+      undefined,
+    );
+    assert.is(await count('partner'), listed.length);
+    const [second, fourth] = [events[1]!.position, events[3]!.position];
+    assert.is(await replay('--to-kafka', 'some', '--from', second, '--to', fourth), undefined);
+    assert.is(await count('some'), 3);
+    assert.is(
+      await replay('--to-kafka', 'none', '--from', 'beginning', '--to', '2000-01-01T00:00:00Z'),
+      undefined,
+    );
+    assert.is(await count('none'), 0);
+    const followed = ['--to-kafka', 'again.orderfold.stock', '--from', 'beginning'];
+    assert.match((await replay(...followed)) ?? '', /Every consumer follows .*--with-side-effects/);
+    await cluster.makeTopics();
+    assert.is(await replay(...followed, '--with-side-effects'), undefined);
+    assert.is(
+      await count('again.orderfold.stock'),
+      events.filter(({ stream }) => stream.startsWith('stock-')).length,
+    );
+    for (const [args, says] of [
+      [['--to-kafka', 'x'], /needs --from/],
+      [['--to-kafka', 'no topic', '--from', 'beginning'], /A topic's name/],
+      [['--to-kafka', 'x', '--from', '1'.repeat(40)], /no position of this store/],
+      [['--to-kafka', 'x', '--consumer', 'payment'], /two different things/],
+      [['--order', 'x', '--to', second], /--to goes with --to-kafka/],
+    ] as const)
+      assert.match((await replay(...args)) ?? '', says);
+    assert.match((await runScript('replay', onStore, ...followed)) ?? '', /KAFKA_\w+ needs KAFKA_BROKERS/);
+    await cluster.close();
+    rmSync(folder, { recursive: true, force: true });
+  },
+);
+again.run();
