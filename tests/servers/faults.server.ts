@@ -1,0 +1,289 @@
+/** Three brokers, whose leaders are killed, and groups whose members come and go, while events are published and handled. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openCluster, type Cluster } from '../../adapters/kafka/cluster.ts';
+import { kafkaFeed } from '../../adapters/kafka/feed.ts';
+import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
+import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
+import { memoryEventStore } from '../../adapters/memory/event-store.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { NewerEvent, type EventEnvelope } from '../../domain/kernel.ts';
+import { UNREADABLE } from '../../ports/event-feed.ts';
+import { isRetriable, outsidePolicy } from '../../runtime/retry.ts';
+import { consume, type RunningConsumer } from '../../runtime/deliver/consume.ts';
+import { runForward } from '../../runtime/feed/forward.ts';
+import { createLeased } from '../../runtime/lease.ts';
+import { dice } from '../crash/customers.ts';
+import { until } from '../fake-clock.ts';
+import { quietLog } from '../quiet-log.ts';
+import { happening, name, newEvent, outage } from '../runtime/world.ts';
+import { startKafka } from './kafka-server.ts';
+
+const WAIT_MS = 120_000;
+const BROKERS = 3;
+const PARTITIONS = 6;
+const GROUP = 'tester';
+const kafka = await startKafka(BROKERS);
+const soon = (what: string, condition: () => boolean | Promise<boolean>): Promise<void> =>
+  until(what, condition, WAIT_MS);
+
+/** What is open, the last one last: a case that fails leaves nothing behind that keeps the process alive. */
+const open: Readonly<{ close(): Promise<void> }>[] = [];
+const opened = <T extends Readonly<{ close(): Promise<void> }>>(one: T): T => {
+  open.push(one);
+  return one;
+};
+
+const worldOn = (prefix: string) => {
+  const store = memoryEventStore();
+  const books = memoryBookkeeping(store.id);
+  /** As a process of its own has it. */
+  const cluster = (): Cluster =>
+    opened(
+      openCluster({
+        brokers: kafka.brokers,
+        clientId: 'test',
+        categories: ['order', 'stock'],
+        partitions: PARTITIONS,
+        prefix,
+        log: quietLog,
+      }),
+    );
+  const publisher = () => opened(kafkaPublisher(cluster(), { source: `/orderfold/${store.id}` }));
+  const parts = { clock: systemClock, log: quietLog, randomness: systemRandomness };
+  const leased = () =>
+    createLeased({ ...parts, leases: books.leases, holder: systemRandomness.uuid(), ttlMs: 2_000 });
+  const member = async (
+    handle: (event: EventEnvelope, signal: AbortSignal) => Promise<void>,
+  ): Promise<RunningConsumer> => {
+    const running = await consume({
+      ...parts,
+      ...books,
+      leased: leased(),
+      feed: kafkaFeed({
+        ...parts,
+        ...books,
+        cluster: cluster(),
+        store: store.id,
+        holder: systemRandomness.uuid(),
+        sessionMs: 2_000,
+      }),
+      audit: async () => undefined,
+      drainMs: 500,
+      consumer: {
+        name: GROUP,
+        handles: { categories: ['order'], types: ['Happened'] },
+        sideEffects: true,
+        from: 'beginning',
+        concurrency: 16,
+        breaker: false,
+        onFailure: outsidePolicy,
+        handle,
+      },
+    });
+    return opened(running);
+  };
+  const forward = () =>
+    opened(
+      runForward({ ...parts, ...books, store, publisher: publisher(), leased: leased(), category: 'order' }),
+    );
+  return { store, books, cluster, publisher, member, forward, happen: happening(store, systemClock) };
+};
+const STREAMS = Array.from({ length: 24 }, (_, n) => `order-${n}`);
+/** Revisions of a stream in the order in which each came first. */
+const firsts = (handled: readonly string[], stream: string): readonly string[] => [
+  ...new Set(handled.filter((one) => one.startsWith(`${stream}@`))),
+];
+const inOrder = (stream: string, events: number): readonly string[] =>
+  Array.from({ length: events }, (_, revision) => `${stream}@${revision}`);
+
+const test = suite('Kafka: faults under load');
+test.after.each(async () => {
+  for (let one = open.pop(); one; one = open.pop()) await one.close();
+});
+
+test('leaders are killed, one after the other, under 20 sends at once: what was acknowledged is there, in order', async () => {
+  const w = worldOn('leaders.');
+  const asked = w.cluster();
+  await asked.makeTopics();
+  const leaderOf = (topic: string): Promise<number> =>
+    asked.asAdmin(async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]!.partitions.find(({ partitionId }) => partitionId === 0)!.leader;
+    });
+  const handled: string[] = [];
+  await w.member(async (event) => void handled.push(name(event)));
+  w.forward();
+  const sender = w.publisher();
+  const acknowledged = new Map<string, number>();
+  let over = false;
+  /** One of 20, each with streams of its own: it sends an event of each again until it is acknowledged. */
+  const send = async (n: number): Promise<void> => {
+    const streams = Array.from({ length: 6 }, (_, i) => `stock-${n}-${i}`);
+    for (let revision = 0; !over; revision += 1) {
+      const events = streams.map((stream): EventEnvelope => ({
+        ...newEvent(stream, revision),
+        stream,
+        revision,
+        position: String(revision + 1).padStart(16, '0') as EventEnvelope['position'],
+      }));
+      for (let isThere = false; !isThere;)
+        try {
+          await sender.publish(events);
+          isThere = true;
+        } catch (error) {
+          if (!isRetriable(error)) throw error;
+        }
+      for (const stream of streams) acknowledged.set(stream, revision + 1);
+    }
+  };
+  let rounds = 0;
+  const load = async (): Promise<void> => {
+    for (; !over; rounds += 1) {
+      await w.happen(...STREAMS);
+      await systemClock.sleep(20);
+    }
+  };
+  const running = [load(), ...Array.from({ length: 20 }, (_, n) => send(n))];
+  const goesOn = async (what: string): Promise<void> => {
+    const [sent, seen] = [acknowledged.get('stock-0-0') ?? 0, handled.length];
+    await soon(
+      what,
+      () => (acknowledged.get('stock-0-0') ?? 0) > sent + 2 && handled.length > seen + STREAMS.length,
+    );
+  };
+  await goesOn('the first');
+  for (let n = 0; n < BROKERS; n++) {
+    const leader = await leaderOf('leaders.orderfold.stock');
+    await kafka.kill(leader);
+    await goesOn(`others lead instead of ${leader}`);
+    await kafka.start(leader);
+    await goesOn(`${leader} is back`);
+  }
+  over = true;
+  await Promise.all(running);
+  await soon('everything to be handled', () => new Set(handled).size === rounds * STREAMS.length);
+  for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
+  const stock: string[] = [];
+  const reader = kafkaFeed({
+    ...w.books,
+    cluster: asked,
+    store: w.store.id,
+    holder: 'reader',
+    clock: systemClock,
+    log: quietLog,
+  });
+  const reading = await reader.subscribe(
+    'reader',
+    { categories: ['stock'], from: 'beginning', batchSize: 500 },
+    {
+      onAssigned: async () => undefined,
+      onBatch: async ({ deliveries }) => void stock.push(...deliveries.map(({ event }) => name(event))),
+    },
+  );
+  const total = [...acknowledged.values()].reduce((sum, events) => sum + events, 0);
+  opened(reading);
+  await soon('all that was acknowledged', () => new Set(stock).size >= total);
+  for (const [stream, events] of acknowledged) assert.equal(firsts(stock, stream), inOrder(stream, events));
+  console.log(`\nNOTE ${rounds * STREAMS.length + total} events, each leader killed`);
+});
+
+test('a group is rebalanced fifty times while events come, lanes are blocked and parked: nothing is lost, or out of order', async () => {
+  const w = worldOn('rebalanced.');
+  const roll = dice(5);
+  const handled: string[] = [];
+  let mended = false;
+  /** Retried later for as long as `mended` is not set, parked, or failing now and then. */
+  const handle = async (event: EventEnvelope, signal: AbortSignal): Promise<void> => {
+    if (!mended && event.stream === 'order-1' && event.revision === 2) throw new NewerEvent('of version 2');
+    if (!mended && event.stream === 'order-2' && event.revision === 3) throw new TypeError('a bug');
+    if (roll() < 0.02) throw outage();
+    await systemClock.sleep(roll() < 0.05 ? 200 : 2, signal);
+    if (signal.aborted) throw outage();
+    handled.push(name(event));
+  };
+  w.forward();
+  const members = [await w.member(handle)];
+  let [rounds, changes] = [0, 0];
+  const load = async (): Promise<void> => {
+    for (; changes < 50; rounds += 1) {
+      await w.happen(...STREAMS);
+      await systemClock.sleep(200);
+    }
+  };
+  const loading = load();
+  const moves = async (): Promise<void> => {
+    const seen = handled.length;
+    if (members.length < 4 && (members.length === 1 || roll() < 0.5)) members.push(await w.member(handle));
+    else await members.splice(Math.floor(roll() * members.length), 1)[0]?.close();
+    await soon(`it goes on after change ${changes}`, () => handled.length > seen);
+  };
+  for (; changes < 50; changes += 1) await moves();
+  await loading;
+  const free = STREAMS.filter((stream) => stream !== 'order-1' && stream !== 'order-2');
+  const all = (streams: readonly string[]): boolean =>
+    streams.every((stream) => firsts(handled, stream).length === rounds);
+  await soon('all others to be handled', () => all(free));
+  assert.equal(firsts(handled, 'order-1'), inOrder('order-1', 2));
+  assert.equal(firsts(handled, 'order-2'), inOrder('order-2', 3));
+  const blocked = async () => (await w.books.blockedLanes.find({ consumer: GROUP }, { limit: 100 })).items;
+  const states = async () =>
+    (await blocked())
+      .map(({ key, state }) => `${key} ${state}`)
+      .sort()
+      .join();
+  await soon('both are kept', async () => (await states()) === 'order-1 retrying,order-2 parked');
+  mended = true;
+  const parked = (await blocked()).find(({ state }) => state === 'parked')!;
+  await w.books.controls.ask({
+    id: systemRandomness.uuid(),
+    target: `consumer:${GROUP}/${parked.partition}`,
+    what: { do: 'retry', lanes: [parked.id] },
+    actor: { id: 'olga', role: 'operator' },
+    reason: 'mended',
+    askedAt: systemClock.now().toISOString(),
+  });
+  await soon('what was blocked', () => all(STREAMS));
+  for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
+  console.log(`\nNOTE ${rounds * STREAMS.length} events, ${handled.length} handled, over ${changes} changes`);
+});
+
+test('a message that is none of our events is parked in sight, with its bytes, in the lane of its key; others go on', async () => {
+  const w = worldOn('unreadable.');
+  const cluster = w.cluster();
+  await cluster.makeTopics();
+  const handled: string[] = [];
+  const consumer = await w.member(async (event) => void handled.push(name(event)));
+  const publisher = w.publisher();
+  const event = (stream: string, revision: number): EventEnvelope => ({
+    ...newEvent(stream, revision),
+    stream,
+    revision,
+    position: String(revision + 1).padStart(16, '0') as EventEnvelope['position'],
+  });
+  await publisher.publish([event('order-a', 0)]);
+  const stranger = cluster.kafka.producer();
+  await stranger.connect();
+  const { topic, partition } = cluster.placeOf('order-a');
+  await stranger.send({ topic, messages: [{ key: 'order-a', value: 'no event', partition }] });
+  await stranger.disconnect();
+  await publisher.publish([event('order-a', 1), event('order-b', 0), event('order-b', 1)]);
+  await soon('others', () => handled.length === 3);
+  await soon('it is parked', () => consumer.status().blocked === 1);
+  const [lane] = (await w.books.blockedLanes.find({ consumer: GROUP }, { limit: 2 })).items;
+  assert.equal([lane!.state, lane!.key, lane!.event.type], ['parked', 'order-a', UNREADABLE]);
+  const { base64, ...where } = lane!.event.data as Record<string, unknown>;
+  assert.is(Buffer.from(String(base64), 'base64').toString(), 'no event');
+  assert.equal([where.topic, where.partition, where.offset], [topic, partition, '1']);
+  await w.books.controls.ask({
+    id: systemRandomness.uuid(),
+    target: `consumer:${GROUP}/${lane!.partition}`,
+    what: { do: 'discard', lanes: [lane!.id] },
+    actor: { id: 'olga', role: 'operator' },
+    reason: 'somebody`s mistake',
+    askedAt: systemClock.now().toISOString(),
+  });
+  await soon('what waited behind it', () => handled.length === 4);
+  assert.equal(handled.slice().sort(), ['order-a@0', 'order-a@1', 'order-b@0', 'order-b@1']);
+});
+test.run();
