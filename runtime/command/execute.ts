@@ -240,11 +240,12 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
           ...(context.traceparent === undefined ? {} : { traceparent: context.traceparent }),
           previousHash: last ? hashOf(last) : entry.lastHash,
         };
+        const { type, data } = event;
         const envelope: EventEnvelope = {
-          id: eventIdOf(stream, context.commandId, revision + 1),
-          type: event.type,
-          schema: versionOf(aggregate, event.type),
-          data: event.data,
+          id: eventIdOf(stream, context.commandId, revision + 1, JSON.stringify([type, data, meta])),
+          type,
+          schema: versionOf(aggregate, type),
+          data,
           meta,
           stream,
           revision: revision + 1,

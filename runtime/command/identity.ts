@@ -27,7 +27,9 @@ export const derivedUuidAt = (atMs: number, ...parts: readonly string[]): string
 
 /**
  * Of the event that a command leads to at a place of a stream. The place is in it: an aggregate that does not remember a
- * command may carry it out again with another effect, and who handles events tells them apart by their ids.
+ * command may carry it out again with another effect, and who handles events tells them apart by their ids. So is what it
+ * says (`content`): a store takes an append of the same ids for one that it has, and of two processes that carry out one
+ * command at once, each at its own time, the second must hear that something else is there.
  */
-export const eventIdOf = (stream: string, commandId: string, revision: number): string =>
-  derivedUuid('event', stream, commandId, String(revision));
+export const eventIdOf = (stream: string, commandId: string, revision: number, content: string): string =>
+  derivedUuid('event', stream, commandId, String(revision), content);

@@ -6,8 +6,10 @@ import { stockStream, stocks, type StockCommand } from '../../domain/stock/stock
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { orders } from '../../domain/order/order.ts';
 import { ConflictError, createExecutor, Overloaded } from '../../runtime/command/execute.ts';
+import { hashOf } from '../../runtime/command/chain.ts';
 import { eventIdOf } from '../../runtime/command/identity.ts';
 import { ORDER_ID, placing } from '../domain/scenario.ts';
+import { fakeClock } from '../fake-clock.ts';
 import { as, receive, STREAM, world } from './execute-world.ts';
 
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
@@ -30,7 +32,9 @@ together('that wait are stored with one append, each with its own answer', async
   assert.is((await w.stored()).length, 50);
   assert.equal(
     (await w.stored()).map((event) => event.id),
-    Array.from({ length: 50 }, (_, n) => eventIdOf(STREAM, `c${n}`, n)),
+    (await w.stored()).map(({ type, data, meta }, n) =>
+      eventIdOf(STREAM, `c${n}`, n, JSON.stringify([type, data, meta])),
+    ),
   );
 });
 
@@ -222,6 +226,24 @@ repeats('after an answer that was lost is recognised', async () => {
   assert.ok(again.ok && again.events.length === 0 && again.revision === 0);
   assert.is((await w.stored()).length, 1);
 });
+
+repeats(
+  'by another process at once, at its own time, hears what is stored, and goes on behind that',
+  async () => {
+    const w = world();
+    const other = createExecutor({ store: w.store, clock: fakeClock('2030-01-01T00:00:07.000Z') });
+    let answered: Awaited<ReturnType<typeof w.give>> | undefined;
+    w.races(async () => void (answered ??= await other.execute(stocks, STREAM, receive(), as('same'))));
+    const second = await w.give('same');
+    assert.is(second.revision, 0);
+    assert.ok(second.ok && second.events.length === 0 && answered?.ok && answered.events.length === 1);
+    w.races(undefined);
+    await w.give('next');
+    const [first, next] = await w.stored();
+    assert.is(first?.meta.recordedAt, '2030-01-01T00:00:07.000Z');
+    assert.is(next?.meta.previousHash, hashOf(first!), 'the chain holds');
+  },
+);
 
 repeats('of what has no events in an empty stream answers -1', async () => {
   const w = world();

@@ -61,11 +61,13 @@ identity('of imported orders begin with the invoice’s time', () => {
   );
 });
 
-identity('of events differ by stream, command and index', () => {
+identity('of events differ by stream, command, index and what they say', () => {
   const ids = ['s-1', 's-2'].flatMap((stream) =>
-    ['a', 'b'].flatMap((command) => [0, 1].map((index) => eventIdOf(stream, command, index))),
+    ['a', 'b'].flatMap((command) =>
+      [0, 1].flatMap((index) => ['x', 'y'].map((content) => eventIdOf(stream, command, index, content))),
+    ),
   );
-  assert.is(new Set(ids).size, 8);
-  assert.is(eventIdOf('s-1', 'a', 0), eventIdOf('s-1', 'a', 0));
+  assert.is(new Set(ids).size, 16);
+  assert.is(eventIdOf('s-1', 'a', 0, 'x'), eventIdOf('s-1', 'a', 0, 'x'));
 });
 identity.run();

@@ -114,14 +114,14 @@ export const allEvents = async (store: EventStore): Promise<readonly EventEnvelo
 };
 
 /**
- * What a store holds, whenever it was stored: by stream, without recordedAt, the hashes over it, and
+ * What a store holds, whenever it was stored: by stream, without recordedAt, what is derived from it (ids, hashes), and
  * positions.
  */
 export const contents = async (store: EventStore): Promise<Readonly<Record<string, readonly unknown[]>>> => {
   const streams: Record<string, unknown[]> = {};
-  for (const { stream, id, type, schema, data, revision, meta } of await allEvents(store)) {
+  for (const { stream, type, schema, data, revision, meta } of await allEvents(store)) {
     const { recordedAt: _recorded, previousHash: _hash, ...rest } = meta;
-    (streams[stream] ??= []).push({ id, type, schema, data, revision, meta: rest });
+    (streams[stream] ??= []).push({ type, schema, data, revision, meta: rest });
   }
   return Object.fromEntries(Object.entries(streams).sort(([a], [b]) => (a < b ? -1 : 1)));
 };
