@@ -10,13 +10,15 @@ import * as assert from 'uvu/assert';
 import { systemRandomness } from '../../adapters/system.ts';
 import { customers, dice, HOT_SKU } from '../crash/customers.ts';
 import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
-import { clientOf } from '../flow/client.ts';
+import { clientOf, eventually } from '../flow/client.ts';
 import { startEventStoreDbDouble, type EventStoreDbServer } from './eventstoredb-double.ts';
 import { startKafka } from './kafka-server.ts';
 import { comesToRest } from './rest.ts';
 
 const test = suite('roles in processes of their own, on Kafka');
 const kafka = await startKafka();
+/** A session, a rebalance, and what has been left. */
+const TAKEN_OVER_MS = 120_000;
 /** Names of streams on a server that others use too. */
 const run = systemRandomness.uuid().slice(0, 8);
 
@@ -37,6 +39,7 @@ const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
     DATA_DIR: folder,
     KAFKA_BROKERS: kafka.brokers.join(','),
     KAFKA_PARTITIONS: '4',
+    LEASE_MS: '2000',
     KAFKA_PREFIX: prefix,
     ...(eventStore ? { EVENT_STORE_URL: eventStore.url, EVENT_STORE_PREFIX: `${run}.${prefix}` } : {}),
   };
@@ -78,6 +81,22 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
       await rest.get(roles)?.end('SIGKILL');
       await round();
       rest.set(roles, await start(roles));
+    });
+  // Past its lease, and past its session: somebody else has its work by the time that it goes on.
+  for (const roles of ['forward', 'consume:payment,consume:inventory'])
+    await during(async () => {
+      const paused = rest.get(roles)!;
+      process.kill(paused.pid, 'SIGSTOP');
+      await round();
+      await eventually(
+        'others do its work',
+        async () => {
+          const { items } = await client.ok('GET', roles === 'forward' ? '/ops/forward' : '/ops/consumers');
+          return items.every(({ lag }: any) => lag.events === 0);
+        },
+        TAKEN_OVER_MS,
+      );
+      process.kill(paused.pid, 'SIGCONT');
     });
   await during(async () => {
     await kafka.kill(0);
