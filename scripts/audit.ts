@@ -14,7 +14,7 @@ import { catchUp } from '../runtime/view/rebuild.ts';
 import { exportToFile, exportToStream } from './audit/export-to.ts';
 import { searchLine } from './audit/search-line.ts';
 import { print, readArguments, runCommand, wholeNumber, WrongUse } from './cli/command-line.ts';
-import { createProgress, type Progress } from './cli/progress.ts';
+import { progressOnTerminal, type Progress } from './cli/progress.ts';
 
 const HELP = `npm run audit -- export [--to FILE] [--after POSITION] [--json]
 npm run audit -- search [--actor ID] [--type EVENT] [--order ID] [--stream STREAM] [--from TIME] [--to TIME] [--limit N] [--json]
@@ -125,11 +125,7 @@ const main = async (): Promise<number> => {
   const parts = await openParts(environment, system);
   try {
     const shop = assemble(parts, environment);
-    const progress = createProgress({
-      clock: systemClock,
-      terminal: process.stderr.isTTY,
-      write: (line) => void process.stderr.write(line),
-    });
+    const progress = progressOnTerminal(systemClock);
     if (action === 'search') {
       const events = await search(shop, filters, most, progress);
       if (json) print(JSON.stringify({ events }));

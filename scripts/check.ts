@@ -5,7 +5,7 @@ import { readEnvironment } from '../compose/environment.ts';
 import { openParts } from '../compose/parts.ts';
 import { checkStore } from './check/check-store.ts';
 import { print, readArguments, runCommand } from './cli/command-line.ts';
-import { createProgress } from './cli/progress.ts';
+import { progressOnTerminal } from './cli/progress.ts';
 
 const HELP = `npm run check [-- --json]
 
@@ -30,11 +30,7 @@ const main = async (): Promise<number> => {
   const environment = readEnvironment(process.env);
   const parts = await openParts(environment, system);
   try {
-    const progress = createProgress({
-      clock: systemClock,
-      terminal: process.stderr.isTTY,
-      write: (text) => void process.stderr.write(text),
-    });
+    const progress = progressOnTerminal(systemClock);
     const startedMs = systemClock.now().getTime();
     const misfits = await assemble(parts, environment).misfits();
     const { first, ...report } = await checkStore(parts.store, progress);

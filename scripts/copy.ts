@@ -12,7 +12,7 @@ import { openParts, openStore } from '../compose/parts.ts';
 import { consumers } from '../consumers/index.ts';
 import { copyEvents, CopyRefused, placeInCopy } from '../runtime/feed/copy.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
-import { createProgress } from './cli/progress.ts';
+import { progressOnTerminal } from './cli/progress.ts';
 
 const HELP = `npm run copy -- --to URL [--prefix PREFIX] [--json]
 npm run copy -- --reopen
@@ -69,11 +69,7 @@ const main = async (): Promise<number> => {
   if (!existsSync(eventsFile)) throw new WrongUse(`${folder} has no orders of its own to be moved.`);
   const books = openBookkeepingToCarry(join(folder, 'bookkeeping.db'));
   const open: { close(): Promise<void> }[] = [books];
-  const progress = createProgress({
-    clock: systemClock,
-    terminal: process.stderr.isTTY,
-    write: (text) => void process.stderr.write(text),
-  });
+  const progress = progressOnTerminal(systemClock);
   try {
     const parts = await openParts(environment, system);
     open.push(parts);

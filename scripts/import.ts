@@ -8,7 +8,7 @@ import { assemble } from '../compose/assemble.ts';
 import { openParts } from '../compose/parts.ts';
 import { catchUp } from '../runtime/view/rebuild.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
-import { createProgress } from './cli/progress.ts';
+import { progressOnTerminal } from './cli/progress.ts';
 import { importHistory, type Summary } from './import/import-history.ts';
 
 const HELP = `npm run import -- FILE.csv[.gz] [--reject FILE] [--source NAME] [--timezone ZONE] [--json]
@@ -92,11 +92,7 @@ const main = async (): Promise<number> => {
     const { executor, projections, builds } = assemble(parts, environment, {
       cacheWeight: ORDER_CACHE_LINES,
     });
-    const progress = createProgress({
-      clock: systemClock,
-      terminal: process.stderr.isTTY,
-      write: (text) => void process.stderr.write(text),
-    });
+    const progress = progressOnTerminal(systemClock);
     const result = await importHistory({
       file,
       rejectFile,

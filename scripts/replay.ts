@@ -4,7 +4,7 @@ import { readEnvironment } from '../compose/environment.ts';
 import { assemble } from '../compose/assemble.ts';
 import { openParts } from '../compose/parts.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
-import { createProgress } from './cli/progress.ts';
+import { progressOnTerminal } from './cli/progress.ts';
 import { replayConsumer } from './replay/consumer.ts';
 import { tellOrder } from './replay/order.ts';
 import { replayToKafka } from './replay/to-kafka.ts';
@@ -99,11 +99,7 @@ const main = async (): Promise<number> => {
 
   const environment = readEnvironment(process.env);
   const parts = await openParts(environment, system);
-  const progress = createProgress({
-    clock: systemClock,
-    terminal: process.stderr.isTTY,
-    write: (text) => void process.stderr.write(text),
-  });
+  const progress = progressOnTerminal(systemClock);
   const given = {
     parts,
     shop: assemble(parts, environment),

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { systemClock, systemRandomness } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { print, readArguments, runCommand, wholeNumber, WrongUse } from './cli/command-line.ts';
-import { createProgress } from './cli/progress.ts';
+import { progressOnTerminal } from './cli/progress.ts';
 import { complaint, createClient } from './shop/client.ts';
 import { plannedOrders, surveyPlan, type PlanOptions } from './shop/plan.ts';
 import { playOrders } from './shop/play.ts';
@@ -79,11 +79,7 @@ const main = async (): Promise<number> => {
     new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
   const [clock, randomness] = [systemClock, systemRandomness];
   const warn = (sentence: string): void => void process.stderr.write(`shop: ${sentence}\n`);
-  const progress = createProgress({
-    clock,
-    terminal: process.stderr.isTTY,
-    write: (line) => void process.stderr.write(line),
-  });
+  const progress = progressOnTerminal(systemClock);
   const plan: PlanOptions = { file, timezone, decimals, from, limit, warn };
   const { orders, needs } = await surveyPlan(plan);
   const client = createClient({ url, clock, randomness });

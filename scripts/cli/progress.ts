@@ -88,4 +88,12 @@ export const createProgress = ({ clock, terminal, write }: ProgressTo): Progress
   };
 };
 
+/** On this process's standard error. */
+export const progressOnTerminal = (clock: Clock): Progress =>
+  createProgress({
+    clock,
+    terminal: process.stderr.isTTY,
+    write: (text) => void process.stderr.write(text),
+  });
+
 export const NO_PROGRESS: Progress = { report: () => undefined, end: () => undefined };
