@@ -7,10 +7,13 @@ import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
 import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { positionAt } from '../../adapters/stored-event.ts';
 import { NewerEvent, type EventEnvelope } from '../../domain/kernel.ts';
+import type { BlockedLane } from '../../ports/blocked-lanes.ts';
 import { UNREADABLE } from '../../ports/event-feed.ts';
 import { isRetriable, outsidePolicy } from '../../runtime/retry.ts';
 import { consume, type RunningConsumer } from '../../runtime/deliver/consume.ts';
+import { askForParked, type By } from '../../runtime/deliver/parked.ts';
 import { runForward } from '../../runtime/feed/forward.ts';
 import { createLeased } from '../../runtime/lease.ts';
 import { dice } from '../crash/customers.ts';
@@ -23,6 +26,9 @@ const WAIT_MS = 120_000;
 const BROKERS = 3;
 const PARTITIONS = 6;
 const GROUP = 'tester';
+/** Rounds of events that may be unhandled before another one happens. */
+const AHEAD = 4;
+const OPERATOR: By = { actor: { id: 'olga', role: 'operator' }, reason: 'mended, or a mistake' };
 const kafka = await startKafka(BROKERS);
 const soon = (what: string, condition: () => boolean | Promise<boolean>): Promise<void> =>
   until(what, condition, WAIT_MS);
@@ -33,6 +39,8 @@ const opened = <T extends Readonly<{ close(): Promise<void> }>>(one: T): T => {
   open.push(one);
   return one;
 };
+
+const STREAMS = Array.from({ length: 24 }, (_, n) => `order-${n}`);
 
 const worldOn = (prefix: string) => {
   const store = memoryEventStore();
@@ -87,9 +95,30 @@ const worldOn = (prefix: string) => {
     opened(
       runForward({ ...parts, ...books, store, publisher: publisher(), leased: leased(), category: 'order' }),
     );
-  return { store, books, cluster, publisher, member, forward, happen: happening(store, systemClock) };
+  const operate = (act: 'retry' | 'discard', lane: BlockedLane) =>
+    askForParked(
+      { controls: books.controls, clock: systemClock, newId: systemRandomness.uuid },
+      act,
+      [lane],
+      OPERATOR,
+    );
+  const happen = happening(store, systemClock);
+  /** Rounds of an event of each stream, each once `isWanted`, until `isOver`; answers how many. */
+  const load = async (isOver: () => boolean, isWanted: (rounds: number) => boolean): Promise<number> => {
+    for (let rounds = 0; ; rounds += 1) {
+      await soon('another round', () => isOver() || isWanted(rounds));
+      if (isOver()) return rounds;
+      await happen(...STREAMS);
+    }
+  };
+  return { store, books, cluster, publisher, member, forward, operate, load };
 };
-const STREAMS = Array.from({ length: 24 }, (_, n) => `order-${n}`);
+const eventOf = (stream: string, revision: number): EventEnvelope => ({
+  ...newEvent(stream, revision),
+  stream,
+  revision,
+  position: positionAt(revision + 1),
+});
 /** Revisions of a stream in the order in which each came first. */
 const firsts = (handled: readonly string[], stream: string): readonly string[] => [
   ...new Set(handled.filter((one) => one.startsWith(`${stream}@`))),
@@ -112,7 +141,11 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
       return topics[0]!.partitions.find(({ partitionId }) => partitionId === 0)!.leader;
     });
   const handled: string[] = [];
-  await w.member(async (event) => void handled.push(name(event)));
+  const distinct = new Set<string>();
+  await w.member(async (event) => {
+    handled.push(name(event));
+    distinct.add(name(event));
+  });
   w.forward();
   const sender = w.publisher();
   const acknowledged = new Map<string, number>();
@@ -121,12 +154,7 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
   const send = async (n: number): Promise<void> => {
     const streams = Array.from({ length: 6 }, (_, i) => `stock-${n}-${i}`);
     for (let revision = 0; !over; revision += 1) {
-      const events = streams.map((stream): EventEnvelope => ({
-        ...newEvent(stream, revision),
-        stream,
-        revision,
-        position: String(revision + 1).padStart(16, '0') as EventEnvelope['position'],
-      }));
+      const events = streams.map((stream) => eventOf(stream, revision));
       for (let isThere = false; !isThere;)
         try {
           await sender.publish(events);
@@ -137,14 +165,11 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
       for (const stream of streams) acknowledged.set(stream, revision + 1);
     }
   };
-  let rounds = 0;
-  const load = async (): Promise<void> => {
-    for (; !over; rounds += 1) {
-      await w.happen(...STREAMS);
-      await systemClock.sleep(20);
-    }
-  };
-  const running = [load(), ...Array.from({ length: 20 }, (_, n) => send(n))];
+  const loading = w.load(
+    () => over,
+    (rounds) => distinct.size >= (rounds - AHEAD) * STREAMS.length,
+  );
+  const sending = Array.from({ length: 20 }, (_, n) => send(n));
   const goesOn = async (what: string): Promise<void> => {
     const [sent, seen] = [acknowledged.get('stock-0-0') ?? 0, handled.length];
     await soon(
@@ -161,8 +186,9 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
     await goesOn(`${leader} is back`);
   }
   over = true;
-  await Promise.all(running);
-  await soon('everything to be handled', () => new Set(handled).size === rounds * STREAMS.length);
+  const rounds = await loading;
+  await Promise.all(sending);
+  await soon('everything to be handled', () => distinct.size === rounds * STREAMS.length);
   for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
   const stock: string[] = [];
   const reader = kafkaFeed({
@@ -192,6 +218,8 @@ test('a group is rebalanced fifty times while events come, lanes are blocked and
   const w = worldOn('rebalanced.');
   const roll = dice(5);
   const handled: string[] = [];
+  const distinct = new Set<string>();
+  const free = STREAMS.filter((stream) => stream !== 'order-1' && stream !== 'order-2');
   let mended = false;
   /** Retried later for as long as `mended` is not set, parked, or failing now and then. */
   const handle = async (event: EventEnvelope, signal: AbortSignal): Promise<void> => {
@@ -201,17 +229,15 @@ test('a group is rebalanced fifty times while events come, lanes are blocked and
     await systemClock.sleep(roll() < 0.05 ? 200 : 2, signal);
     if (signal.aborted) throw outage();
     handled.push(name(event));
+    if (free.includes(event.stream)) distinct.add(name(event));
   };
   w.forward();
   const members = [await w.member(handle)];
-  let [rounds, changes] = [0, 0];
-  const load = async (): Promise<void> => {
-    for (; changes < 50; rounds += 1) {
-      await w.happen(...STREAMS);
-      await systemClock.sleep(200);
-    }
-  };
-  const loading = load();
+  let changes = 0;
+  const loading = w.load(
+    () => changes === 50,
+    (rounds) => distinct.size >= (rounds - AHEAD) * free.length,
+  );
   const moves = async (): Promise<void> => {
     const seen = handled.length;
     if (members.length < 4 && (members.length === 1 || roll() < 0.5)) members.push(await w.member(handle));
@@ -219,8 +245,7 @@ test('a group is rebalanced fifty times while events come, lanes are blocked and
     await soon(`it goes on after change ${changes}`, () => handled.length > seen);
   };
   for (; changes < 50; changes += 1) await moves();
-  await loading;
-  const free = STREAMS.filter((stream) => stream !== 'order-1' && stream !== 'order-2');
+  const rounds = await loading;
   const all = (streams: readonly string[]): boolean =>
     streams.every((stream) => firsts(handled, stream).length === rounds);
   await soon('all others to be handled', () => all(free));
@@ -235,14 +260,7 @@ test('a group is rebalanced fifty times while events come, lanes are blocked and
   await soon('both are kept', async () => (await states()) === 'order-1 retrying,order-2 parked');
   mended = true;
   const parked = (await blocked()).find(({ state }) => state === 'parked')!;
-  await w.books.controls.ask({
-    id: systemRandomness.uuid(),
-    target: `consumer:${GROUP}/${parked.partition}`,
-    what: { do: 'retry', lanes: [parked.id] },
-    actor: { id: 'olga', role: 'operator' },
-    reason: 'mended',
-    askedAt: systemClock.now().toISOString(),
-  });
+  await w.operate('retry', parked);
   await soon('what was blocked', () => all(STREAMS));
   for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
   console.log(`\nNOTE ${rounds * STREAMS.length} events, ${handled.length} handled, over ${changes} changes`);
@@ -255,19 +273,13 @@ test('a message that is none of our events is parked in sight, with its bytes, i
   const handled: string[] = [];
   const consumer = await w.member(async (event) => void handled.push(name(event)));
   const publisher = w.publisher();
-  const event = (stream: string, revision: number): EventEnvelope => ({
-    ...newEvent(stream, revision),
-    stream,
-    revision,
-    position: String(revision + 1).padStart(16, '0') as EventEnvelope['position'],
-  });
-  await publisher.publish([event('order-a', 0)]);
+  await publisher.publish([eventOf('order-a', 0)]);
   const stranger = cluster.kafka.producer();
   await stranger.connect();
   const { topic, partition } = cluster.placeOf('order-a');
   await stranger.send({ topic, messages: [{ key: 'order-a', value: 'no event', partition }] });
   await stranger.disconnect();
-  await publisher.publish([event('order-a', 1), event('order-b', 0), event('order-b', 1)]);
+  await publisher.publish([eventOf('order-a', 1), eventOf('order-b', 0), eventOf('order-b', 1)]);
   await soon('others', () => handled.length === 3);
   await soon('it is parked', () => consumer.status().blocked === 1);
   const [lane] = (await w.books.blockedLanes.find({ consumer: GROUP }, { limit: 2 })).items;
@@ -275,14 +287,7 @@ test('a message that is none of our events is parked in sight, with its bytes, i
   const { base64, ...where } = lane!.event.data as Record<string, unknown>;
   assert.is(Buffer.from(String(base64), 'base64').toString(), 'no event');
   assert.equal([where.topic, where.partition, where.offset], [topic, partition, '1']);
-  await w.books.controls.ask({
-    id: systemRandomness.uuid(),
-    target: `consumer:${GROUP}/${lane!.partition}`,
-    what: { do: 'discard', lanes: [lane!.id] },
-    actor: { id: 'olga', role: 'operator' },
-    reason: 'somebody`s mistake',
-    askedAt: systemClock.now().toISOString(),
-  });
+  await w.operate('discard', lane!);
   await soon('what waited behind it', () => handled.length === 4);
   assert.equal(handled.slice().sort(), ['order-a@0', 'order-a@1', 'order-b@0', 'order-b@1']);
 });
