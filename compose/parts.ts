@@ -19,7 +19,6 @@ import { memoryVault } from '../adapters/memory/vault.ts';
 import type { Ledger } from '../adapters/simulated/ledger.ts';
 import { simulatedPaymentGateway } from '../adapters/simulated/payment-gateway.ts';
 import { simulatedWarehouse } from '../adapters/simulated/warehouse.ts';
-import type { Position } from '../domain/kernel.ts';
 import type { BlockedLanes } from '../ports/blocked-lanes.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Controls } from '../ports/controls.ts';
@@ -30,7 +29,7 @@ import type { Schedule } from '../ports/schedule.ts';
 import type { Snapshots } from '../ports/snapshots.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
-import { decimalDistance } from '../runtime/feed/store-feed.ts';
+import { decimalDistance, type Distance } from '../runtime/feed/store-feed.ts';
 import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
 import type { EventLog, EventLogDeps } from './event-log.ts';
@@ -53,7 +52,7 @@ export type Parts = Readonly<{
   reads: ReadStore;
   vault: Vault;
   /** Events between two positions; undefined unless the store numbers them without gaps. */
-  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
+  distance?: Distance | undefined;
   /** Opened at first use: who only reads meets nobody outside. */
   outside(): OpenOutside;
   /** 32 random bytes that stay the same. */
@@ -116,13 +115,13 @@ const openOutside = (environment: Environment, folder: DataFolder, system: Syste
   };
 };
 
-/** The store that the environment names. */
-export const openStore = async (
+// What only some environments name is loaded there alone: the clients take their time and memory to load.
+/** The event store that is a server of its own; undefined where the environment names none. Throws StoreUnavailable. */
+export const openStoreServer = async (
   { EVENT_STORE_URL: url, EVENT_STORE_PREFIX: prefix }: Environment,
-  folder: Pick<DataFolder, 'pathOf'>,
   { clock, randomness: { uuid: newId } }: Pick<System, 'clock' | 'randomness'>,
-): Promise<EventStore> => {
-  if (url === undefined) return openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId });
+): Promise<EventStore | undefined> => {
+  if (url === undefined) return undefined;
   const { openEventStoreDb } = await import('../adapters/eventstoredb/event-store.ts');
   return openEventStoreDb({ url, ...(prefix === undefined ? {} : { prefix }), clock, newId });
 };
@@ -145,8 +144,11 @@ export const openParts = async (environment: Environment, system: System): Promi
   };
   let outside: OpenOutside | undefined;
   try {
-    const { clock } = system;
-    const store = opened(await openStore(environment, folder, system));
+    const { clock, randomness } = system;
+    const server = await openStoreServer(environment, system);
+    const store = opened(
+      server ?? openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId: randomness.uuid }),
+    );
     const { close: closeBooks, ...books } = openSqliteBookkeeping({
       path: folder.pathOf('bookkeeping.db'),
       store: store.id,
@@ -163,7 +165,7 @@ export const openParts = async (environment: Environment, system: System): Promi
         await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
       ),
       reads: opened(openSqliteReadStore({ path: folder.pathOf('views.db'), store: store.id, clock })),
-      distance: environment.EVENT_STORE_URL === undefined ? decimalDistance(1) : undefined,
+      distance: server ? undefined : decimalDistance(1),
       outside: () => (outside ??= opened(openOutside(environment, folder, system))),
       secret: folder.secret,
       where: folder.path,

@@ -2,7 +2,7 @@
 import { system, systemClock } from '../adapters/system.ts';
 import { backUp } from '../adapters/backup.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openStore } from '../compose/parts.ts';
+import { openStoreServer } from '../compose/parts.ts';
 import { contentOf, readBackupArguments } from './cli/backup-arguments.ts';
 import { print, runCommand } from './cli/command-line.ts';
 
@@ -26,9 +26,8 @@ const main = async (): Promise<number> => {
   if (!given) return 0;
   const { folder: to, keys, json } = given;
   const environment = readEnvironment(process.env);
-  const { DATA_DIR: from, EVENT_STORE_URL: url } = environment;
-  const store =
-    url === undefined ? undefined : await openStore(environment, { pathOf: (name) => name }, system);
+  const { DATA_DIR: from } = environment;
+  const store = await openStoreServer(environment, system);
   await store?.close();
   const { files, ...made } = await backUp({
     from,

@@ -8,7 +8,7 @@ import { closeStore, reopenStore } from '../adapters/sqlite/moved.ts';
 import { system, systemClock } from '../adapters/system.ts';
 import { assemble } from '../compose/assemble.ts';
 import { readEnvironment } from '../compose/environment.ts';
-import { openParts, openStore } from '../compose/parts.ts';
+import { openParts, openStoreServer } from '../compose/parts.ts';
 import { consumers } from '../consumers/index.ts';
 import { copyEvents, CopyRefused, placeInCopy } from '../runtime/feed/copy.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
@@ -82,11 +82,15 @@ const main = async (): Promise<number> => {
       print(`${folder} takes orders again.`);
       return 0;
     }
-    const url = values.to ?? EVENT_STORE_URL;
-    if (url === undefined) throw new WrongUse('--to needs the URL of an EventStoreDB (--help says how).');
-    const prefix = values.prefix ?? EVENT_STORE_PREFIX;
-    const target = readEnvironment({ ...variables, EVENT_STORE_URL: url, EVENT_STORE_PREFIX: prefix });
-    const to = await openStore(target, { pathOf: (name) => join(folder, name) }, system);
+    const target = readEnvironment({
+      ...variables,
+      EVENT_STORE_URL: values.to ?? EVENT_STORE_URL,
+      EVENT_STORE_PREFIX: values.prefix ?? EVENT_STORE_PREFIX,
+    });
+    const { EVENT_STORE_URL: url, EVENT_STORE_PREFIX: prefix } = target;
+    const to = await openStoreServer(target, system);
+    if (!to || url === undefined)
+      throw new WrongUse('--to needs the URL of an EventStoreDB (--help says how).');
     open.push(to);
     const place = `the EventStoreDB at ${hostsOf(url)}${prefix === undefined ? '' : ` (EVENT_STORE_PREFIX=${prefix})`}`;
     if (carried !== undefined && carried !== to.id)
@@ -106,7 +110,7 @@ const main = async (): Promise<number> => {
       copied += await copyEvents({
         from,
         to,
-        onProgress: (_, at) => progress.report('copying events', parts.distance?.(undefined, at) ?? 0, total),
+        onProgress: (at) => progress.report('copying events', parts.distance?.(undefined, at) ?? 0, total),
       });
     };
     const unfinished = (running: readonly string[]): number =>

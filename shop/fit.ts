@@ -30,6 +30,8 @@ export const misfits = async ({
   // What follows is read first: it never overtakes the events.
   const found: (readonly [what: string, position: Position | undefined])[] = [];
   const sentences: string[] = [];
+  const movedTo = await store.movedTo?.();
+  if (movedTo !== undefined) sentences.push(`the orders have moved to ${movedTo}: set EVENT_STORE_URL to it`);
   const look = async (of: () => Promise<void>): Promise<void> => {
     try {
       await of();
@@ -46,9 +48,6 @@ export const misfits = async ({
       if (active) await reads.checkpoint(active.view);
       for (const { view, checkpoint } of await reads.builds(name)) found.push([`view ${view}`, checkpoint]);
     });
-  const movedTo = await store.movedTo?.();
-  if (movedTo !== undefined)
-    sentences.unshift(`the orders have moved to ${movedTo}: set EVENT_STORE_URL to it`);
   const tail = await store.tail();
   for (const [what, position] of found)
     if (position !== undefined && (tail === undefined || position > tail))

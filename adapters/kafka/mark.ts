@@ -23,11 +23,11 @@ const Stored = z.object({
 
 export const FIRST_MARK: Mark = { sought: 0 };
 
-const read = (metadata: string | null | undefined): z.infer<typeof Stored> | undefined => {
+const read = (metadata: string | null | undefined): z.infer<typeof Stored> => {
   try {
     return Stored.parse(JSON.parse(metadata ?? ''));
   } catch {
-    return undefined;
+    return FIRST_MARK;
   }
 };
 /**
@@ -35,7 +35,7 @@ const read = (metadata: string | null | undefined): z.infer<typeof Stored> | und
  * OtherStore unless its positions are those of `store`.
  */
 export const markIn = (metadata: string | null | undefined, store: string, group: string): Mark => {
-  const { store: theirs = store, ...mark } = read(metadata) ?? { ...FIRST_MARK, store };
+  const { store: theirs = store, ...mark } = read(metadata);
   if (theirs !== store)
     throw new OtherStore(
       `what consumer ${group} has finished on these topics`,

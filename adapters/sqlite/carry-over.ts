@@ -33,8 +33,9 @@ const BEGINNING = '';
 const isForward = (group: string): boolean => group.startsWith('forward/');
 const WAY = 'all';
 
-const guard = ({ consumer, partition, position, store }: SqlRow): Step => ({
-  sql: 'select 1 from checkpoints where consumer = ? and partition = ? and position = ? and store = ?',
+/** Refused when it has moved. */
+const taken = ({ consumer, partition, position, store }: SqlRow): Step => ({
+  sql: 'delete from checkpoints where consumer = ? and partition = ? and position = ? and store = ?',
   values: [consumer!, partition!, position!, store!],
   changes: 1,
 });
@@ -46,13 +47,8 @@ const checkpoints = async (
 ): Promise<Readonly<{ steps: readonly Step[]; groups: number }>> => {
   const kept = file.all('select consumer, partition, position, store from checkpoints where store = ?', from);
   const steps: Step[] = [
-    ...kept.map(guard),
-    {
-      sql: 'select 1 from checkpoints where store = ?',
-      values: [from],
-      changes: kept.length,
-    },
-    { sql: 'delete from checkpoints where store = ?', values: [from] },
+    ...kept.map(taken),
+    { sql: 'select 1 from checkpoints where store = ?', values: [from], changes: 0 },
   ];
   const groups = new Set([...others, ...kept.map(({ consumer }) => consumer as string)]);
   let carried = 0;

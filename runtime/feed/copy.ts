@@ -11,8 +11,8 @@ export class CopyRefused extends Error {
 export type CopyOptions = Readonly<{
   from: EventStore;
   to: EventStore;
-  /** `copied`: events so far, of this run. `at`: where it has come to in `from`. */
-  onProgress(copied: number, at: Position): void;
+  /** `at`: where it has come to in `from`. */
+  onProgress(at: Position): void;
 }>;
 
 /** Past every time that an event has. */
@@ -92,7 +92,7 @@ export const copyEvents = async ({ from, to, onProgress }: CopyOptions): Promise
           `in the other store ${stream} is at revision ${appended.actual}, and revision ${revision} comes next: somebody else writes to it`,
         );
       copied += run.length;
-      onProgress(copied, position);
+      onProgress(position);
     }
     after = page.scanned;
     if (page.atTail) return copied;

@@ -17,6 +17,9 @@ const COUNT_PAGES = 8;
 /** The checkpoint of a group that starts "from now" in an empty store: before everything. */
 const BEGINNING = '';
 
+/** Events between two positions; behind undefined is everything. */
+export type Distance = (after: Position | undefined, to: Position) => number;
+
 export type StoreFeedOptions = Readonly<{
   store: EventStore;
   checkpoints: Checkpoints;
@@ -27,7 +30,7 @@ export type StoreFeedOptions = Readonly<{
    * Events between two positions, for a store that numbers its events without gaps (`decimalDistance`): makes
    * every lag exact.
    */
-  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
+  distance?: Distance | undefined;
 }>;
 
 /** Where a group begins on the store: its checkpoint, which is written first where it has none and "now" or a position is meant. */
@@ -47,8 +50,8 @@ const firstPlace = async (
 
 /** For positions that are gapless decimal numbers, the first being `first`. */
 export const decimalDistance =
-  (first: 0 | 1) =>
-  (after: Position | undefined, to: Position): number =>
+  (first: 0 | 1): Distance =>
+  (after, to) =>
     Number(BigInt(to) - (after === undefined ? BigInt(first - 1) : BigInt(after)));
 
 type Followed = {

@@ -1,6 +1,7 @@
 /** Builds of a view: filled beside the live one, switched to, gone back to, thrown away. */
 import type { Position } from '../../domain/kernel.ts';
 import type { EventStore } from '../../ports/event-store.ts';
+import type { Distance } from '../feed/store-feed.ts';
 import type { Fence } from '../../ports/lease.ts';
 import type { Projection } from '../../ports/projection.ts';
 import type { ReadStore, View } from '../../ports/read-store.ts';
@@ -17,7 +18,7 @@ export type BuildDeps = Readonly<{
   store: EventStore;
   reads: ReadStore;
   clock: Clock;
-  distance?: ((after: Position | undefined, to: Position) => number) | undefined;
+  distance?: Distance | undefined;
 }>;
 
 /**

@@ -66,7 +66,7 @@ copying(
 copying('what was appended meanwhile follows, and each event is found in the copy', async () => {
   const [from, to] = [await source(), memoryEventStore('target')];
   const places: string[] = [];
-  await copyEvents({ from, to, onProgress: (_, at) => places.push(at) });
+  await copyEvents({ from, to, onProgress: (at) => places.push(at) });
   assert.is(places.at(-1), await from.tail());
   await from.append('order-new', 'none', newEvents('new'));
   const tail = (await from.tail())!;

@@ -56,6 +56,7 @@ test('wrong use is one sentence and status 2', async () => {
     ['restore', [here.folder], /holds no backup/],
     ['check', ['--colour'], /--colour/],
     ['copy', [], /--to needs/],
+    ['copy', ['--to', ''], /--to needs/],
     ['copy', ['--to', 'http://x'], /EVENT_STORE_URL must be/],
     ['shop', [file], /--url/],
     ['shop', [file, '--url', 'http://127.0.0.1:1', '--speed', '0'], /--speed/],
