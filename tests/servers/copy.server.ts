@@ -85,8 +85,8 @@ const moves = async (prefix: string, brokers?: readonly string[]): Promise<void>
   const [failing, rate] = [['PAYMENT', 'WAREHOUSE', 'MAIL'], '0.5'];
   const unlucky = failing.map((who) => [`SIM_${who}_FAILURE_RATE`, rate]);
   const second = await start({ ...old, ...Object.fromEntries(unlucky) });
-  await shoppers.round(second.url, 40, () => undefined);
   await eventually('orders that wait', async () => {
+    await shoppers.round(second.url, 16, () => undefined);
     const { items } = await second.client.ok('GET', '/ops/consumers');
     return items.reduce((sum: number, { retrying }: any) => sum + retrying, 0) >= 3;
   });

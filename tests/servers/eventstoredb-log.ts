@@ -26,20 +26,24 @@ export const MOST_BYTES = 1_048_576;
 const FIRST_POSITION = 100n;
 const RECORD_BYTES = 96;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const TRUNCATED = '9223372036854775807';
+/** `$tb` of a stream that is deleted, and the revision of what ends one for good. */
+export const LAST_REVISION = '9223372036854775807';
+
+/** What the stream's own `$$` stream says of it; `$maxAge` in seconds. */
+type Bounds = Partial<Readonly<{ $tb: number; $maxCount: number; $maxAge: number }>>;
 
 export const createLog = () => {
   const all: Recorded[] = [];
   const streams = new Map<string, Recorded[]>();
   const places = new Map<bigint, number>();
-  /** First revision that is read; Infinity for a stream that is deleted. */
-  const truncated = new Map<string, number>();
   const tombstones = new Set<string>();
   const listeners = new Set<() => void>();
   let end = FIRST_POSITION;
   let created = 0n;
+  /** Where each id was written first. */
+  const seen = new Map<string, Recorded>();
 
-  const record = (stream: string, event: Proposed): Recorded => {
+  const record = (stream: string, event: Proposed, revision?: number): Recorded => {
     const events = streams.get(stream) ?? [];
     const now = BigInt(systemClock.now().getTime()) * 10_000n;
     created = now > created ? now : created + 1n;
@@ -47,26 +51,30 @@ export const createLog = () => {
       ...event,
       id: event.id.toLowerCase(),
       stream,
-      revision: events.length,
+      revision: revision ?? events.length,
       position: end,
       created: String(created),
     };
     events.push(recorded);
     streams.set(stream, events);
+    if (!seen.has(recorded.id)) seen.set(recorded.id, recorded);
     places.set(end, all.push(recorded) - 1);
     end += BigInt(RECORD_BYTES + event.data.length + event.metadata.length);
     return recorded;
   };
-  const system = (stream: string, type: string, data: string): Recorded =>
-    record(stream, {
-      id: systemRandomness.uuid(),
-      type,
-      contentType: 'application/json',
-      data: Buffer.from(data),
-      metadata: new Uint8Array(),
-    });
+  const system = (stream: string, type: string, data: string, revision?: number): Recorded => {
+    const event = { id: systemRandomness.uuid(), type, contentType: 'application/json' };
+    return record(stream, { ...event, data: Buffer.from(data), metadata: new Uint8Array() }, revision);
+  };
   const last = (stream: string): number => (streams.get(stream)?.length ?? 0) - 1;
-  const isDeleted = (stream: string): boolean => truncated.get(stream) === Infinity;
+  const boundsOf = (stream: string): Bounds => {
+    const data = streams.get(`$$${stream}`)?.at(-1)?.data;
+    return data ? (JSON.parse(Buffer.from(data).toString('utf8')) as Bounds) : {};
+  };
+  const isDeleted = (stream: string): boolean => boundsOf(stream).$tb === Number(LAST_REVISION);
+  const tell = (): void => {
+    for (const heard of listeners) heard();
+  };
   const wrong = (stream: string): Outcome => ({
     kind: 'wrong',
     actual: last(stream) < 0 ? undefined : last(stream),
@@ -79,16 +87,15 @@ export const createLog = () => {
 
   /** The same ids where they were stored before: the answer of then. Undefined: they are new. */
   const repeated = (stream: string, expected: Expected, events: readonly Proposed[]): Outcome | undefined => {
-    const stored = streams.get(stream) ?? [];
     const ids = events.map(({ id }) => id.toLowerCase());
     if (expected === 'any' || expected === 'streamExists') {
-      const found = ids.map((id) => stored.find((one) => one.id === id));
+      const found = ids.map((id) => seen.get(id)).map((one) => (one?.stream === stream ? one : undefined));
       if (!found[0]) return undefined;
       const final = found.at(-1);
       return found.every((one) => one !== undefined) && final ? told(final) : wrong(stream);
     }
     const first = expected === 'noStream' ? 0 : expected + 1;
-    const there = stored.slice(first, first + ids.length);
+    const there = (streams.get(stream) ?? []).slice(first, first + ids.length);
     const final = there.at(-1);
     return final && there.length === ids.length && there.every(({ id }, i) => id === ids[i])
       ? told(final)
@@ -130,12 +137,10 @@ export const createLog = () => {
           : repeated(stream, expected, events);
       if (before && !(fits && before.kind === 'wrong' && expected === 'noStream')) return before;
     }
-    if (isDeleted(stream)) {
-      truncated.set(stream, current + 1);
-      system(`$$${stream}`, '$metadata', `{"$tb":${current + 1}}`);
-    }
+    const deleted = isDeleted(stream);
     const recorded = events.map((event) => record(stream, event));
-    for (const heard of listeners) heard();
+    if (deleted) system(`$$${stream}`, '$metadata', `{"$tb":${current + 1}}`);
+    tell();
     return told(recorded.at(-1)!);
   };
 
@@ -146,7 +151,12 @@ export const createLog = () => {
     read(stream: string): readonly Recorded[] | 'tombstoned' | undefined {
       if (tombstones.has(stream)) return 'tombstoned';
       if (last(stream) < 0 || isDeleted(stream)) return undefined;
-      return (streams.get(stream) ?? []).filter(({ revision }) => revision >= (truncated.get(stream) ?? 0));
+      const { $tb = 0, $maxCount = Infinity, $maxAge = Infinity } = boundsOf(stream);
+      const from = Math.max($tb, last(stream) + 1 - $maxCount);
+      const since = systemClock.now().getTime() - $maxAge * 1_000;
+      return (streams.get(stream) ?? []).filter(
+        (event) => event.revision >= from && Number(event.created) / 10_000 > since,
+      );
     },
     /** The index in `all` of the event at a position; undefined where none begins. */
     indexOf: (position: bigint): number | undefined => (position >= end ? all.length : places.get(position)),
@@ -161,10 +171,18 @@ export const createLog = () => {
         return wrong(stream);
       if (forGood) {
         tombstones.add(stream);
-        return told(system(stream, '$streamDeleted', '{}'));
+        const ended = system(stream, '$streamDeleted', '{}', Number(LAST_REVISION));
+        tell();
+        return told(ended);
       }
-      truncated.set(stream, Infinity);
-      return told(system(`$$${stream}`, '$metadata', `{"$tb":${TRUNCATED}}`));
+      const deleted = system(`$$${stream}`, '$metadata', `{"$tb":${LAST_REVISION}}`);
+      tell();
+      return told(deleted);
+    },
+    isTombstoned: (stream: string): boolean => tombstones.has(stream),
+    /** As after a restart: what was written stays, which ids were seen is forgotten. */
+    restart() {
+      seen.clear();
     },
     /** `heard` is told of every append, until the answer is called. */
     listen(heard: () => void): () => void {

@@ -10,16 +10,26 @@ import type {
   AppendResp,
   BatchAppendReq,
   BatchAppendResp,
+  DeleteResp,
   ReadResp,
+  TombstoneResp,
 } from '@eventstore/db-client/generated/streams_pb.js';
 import any from 'google-protobuf/google/protobuf/any_pb.js';
 import empty from 'google-protobuf/google/protobuf/empty_pb.js';
-import { MOST_BYTES, type Expected, type Outcome, type Proposed, type Recorded } from './eventstoredb-log.ts';
+import {
+  LAST_REVISION,
+  MOST_BYTES,
+  type Expected,
+  type Outcome,
+  type Proposed,
+  type Recorded,
+} from './eventstoredb-log.ts';
 
 const ALREADY_EXISTS = 6;
 const INVALID_ARGUMENT = 3;
 const UNKNOWN = 2;
 const FAILED_PRECONDITION = 9;
+const UNAVAILABLE = 14;
 
 export const nameIn = (identifier: StreamIdentifier | undefined): string =>
   Buffer.from(identifier?.getStreamName_asU8() ?? []).toString('utf8');
@@ -35,7 +45,7 @@ const uuidOf = (text: string): UUID => {
 };
 
 type Placed = { setCommitPosition(text: string): unknown; setPreparePosition(text: string): unknown };
-export const placed = <M extends Placed>(message: M, position: bigint): M => {
+const placed = <M extends Placed>(message: M, position: bigint): M => {
   message.setCommitPosition(String(position));
   message.setPreparePosition(String(position));
   return message;
@@ -69,16 +79,40 @@ export const failure = (code: number, details: string, trailers: Readonly<Record
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
   return Object.assign(new Error(details), { code, details, metadata });
 };
+export const end = (call: Readonly<{ emit(event: 'error', error: Error): boolean }>, error: Error): void =>
+  void call.emit('error', error);
 export const deleted = (stream: string) =>
   failure(FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
     exception: 'stream-deleted',
     'stream-name': stream,
   });
-export const wrongVersion = (stream: string) =>
-  failure(FAILED_PRECONDITION, `Append failed due to WrongExpectedVersion. Stream: ${stream}`, {
-    exception: 'wrong-expected-version',
-    'stream-name': stream,
-  });
+const EXPECTED = { any: -2, noStream: -1, streamExists: -4 } as const;
+/** Of a deletion. */
+export const wrongVersion = (stream: string, expected: Expected, actual: number | undefined) => {
+  const [wanted, there] = [typeof expected === 'number' ? expected : EXPECTED[expected], actual ?? -1];
+  return failure(
+    FAILED_PRECONDITION,
+    `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: ${wanted}, Actual version: ${there}`,
+    {
+      exception: 'wrong-expected-version',
+      'stream-name': stream,
+      'expected-version': String(wanted),
+      'actual-version': String(there),
+    },
+  );
+};
+export const removedAt = (position: bigint, forGood: boolean): DeleteResp | TombstoneResp => {
+  if (forGood) {
+    const gone = new streams.TombstoneResp();
+    gone.setPosition(placed(new streams.TombstoneResp.Position(), position));
+    return gone;
+  }
+  const removed = new streams.DeleteResp();
+  removed.setPosition(placed(new streams.DeleteResp.Position(), position));
+  return removed;
+};
+export const shuttingDown = () =>
+  failure(UNAVAILABLE, 'Server Is Shutting Down', { exception: 'server-shutting-down' });
 
 /** The answer to a single append; throws what ends the call. */
 export const appendAnswer = (stream: string, expected: Expected, outcome: Outcome): AppendResp => {
@@ -193,7 +227,8 @@ export const eventMessage = (recorded: Recorded): ReadResp => {
   const record = placed(new streams.ReadResp.ReadEvent.RecordedEvent(), recorded.position);
   record.setId(uuidOf(recorded.id));
   record.setStreamIdentifier(identifierOf(recorded.stream));
-  record.setStreamRevision(String(recorded.revision));
+  const { revision } = recorded;
+  record.setStreamRevision(revision === Number(LAST_REVISION) ? LAST_REVISION : String(revision));
   record.setCustomMetadata(recorded.metadata);
   record.setData(recorded.data);
   const { contentType, created, type } = recorded;
