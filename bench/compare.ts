@@ -4,7 +4,8 @@
 
 /** Of all rounds. */
 export type Spread = Readonly<{ min: number; median: number; max: number }>;
-export type Comparison = Readonly<{ ratio: Spread; perSecond: Spread; baselinePerSecond: Spread }>;
+/** `ours` and `baseline` in whatever was measured: what was done a second, or milliseconds. */
+export type Comparison = Readonly<{ ratio: Spread; ours: Spread; baseline: Spread }>;
 
 const rounded = (value: number): number => Number(value.toPrecision(4));
 export const spreadOf = (values: readonly number[]): Spread => {
@@ -18,7 +19,7 @@ export const spreadOf = (values: readonly number[]): Spread => {
   };
 };
 
-/** Both functions answer what they did a second; a ratio above 1 means that `ours` did more. */
+/** Both functions answer in the same measure; the ratio is that of `ours` to `baseline`. */
 export const inTurn = async (
   rounds: number,
   ours: () => Promise<number>,
@@ -32,7 +33,7 @@ export const inTurn = async (
   }
   return {
     ratio: spreadOf(a.map((value, round) => value / (b[round] ?? NaN))),
-    perSecond: spreadOf(a),
-    baselinePerSecond: spreadOf(b),
+    ours: spreadOf(a),
+    baseline: spreadOf(b),
   };
 };

@@ -7,21 +7,25 @@ import { print, readArguments, runCommand, wholeNumber } from '../scripts/cli/co
 import { systemClock } from '../adapters/system.ts';
 import { compareCheckout } from './checkout.ts';
 import type { Comparison } from './compare.ts';
+import { compareConfirmed, compareForward, compareHanging } from './kafka.ts';
 import { compareOrders } from './orders.ts';
 
-const HELP = `npm run bench -- [--seconds N] [--orders N] [--json]
+const CONFIRMED_ORDERS = 200;
+
+const HELP = `npm run bench -- [--seconds N] [--orders N] [--kafka HOST:PORT,…] [--json]
 
   --seconds N  of each round of checkouts (4)
   --orders N   of each round of whole orders (1000)
+  --kafka …    what goes through Kafka, too: on these brokers, under topics that are deleted afterwards
   --json       one JSON object as the last line`;
 
-const row = (name: string, { ratio, perSecond, baselinePerSecond }: Comparison): string =>
+const row = (name: string, { ratio, ours, baseline }: Comparison, unit = '/s'): string =>
   [
-    name.padEnd(46),
+    name.padEnd(54),
     ratio.median.toFixed(2).padStart(6),
     `${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}`.padStart(12),
-    Math.round(perSecond.median).toString().padStart(9),
-    Math.round(baselinePerSecond.median).toString().padStart(9),
+    `${Math.round(ours.median)} ${unit}`.padStart(12),
+    `${Math.round(baseline.median)} ${unit}`.padStart(12),
   ].join('');
 
 await runCommand('bench', async () => {
@@ -29,6 +33,7 @@ await runCommand('bench', async () => {
     options: {
       seconds: { type: 'string' },
       orders: { type: 'string' },
+      kafka: { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -49,20 +54,31 @@ await runCommand('bench', async () => {
 
   const checkout = await compareCheckout(seconds, tell);
   const wholeOrders = await compareOrders(orders, tell);
+  const whileKafkaHangs = await compareHanging(seconds, tell);
+  const brokers = values.kafka?.split(',');
+  const kafka = brokers && {
+    forward: await compareForward(brokers, orders, tell),
+    confirmed: await compareConfirmed(brokers, CONFIRMED_ORDERS, tell),
+  };
 
   print('');
   print(
     [
-      'ratio of'.padEnd(46),
+      'ratio of'.padEnd(54),
       'median'.padStart(6),
       'min–max'.padStart(12),
-      '/s'.padStart(9),
-      'other /s'.padStart(9),
+      'ours'.padStart(12),
+      'other'.padStart(12),
     ].join(''),
   );
   for (const [connections, comparison] of Object.entries(checkout))
     print(row(`durable checkout : bare route, ${connections} connections`, comparison));
   print(row('whole order : durable checkout alone', wholeOrders));
+  print(row('durable checkout, Kafka hangs : without Kafka', whileKafkaHangs));
+  if (kafka) {
+    print(row('events forwarded : bare kafkajs producer', kafka.forward));
+    print(row('checkout to confirmed, Kafka : embedded feed', kafka.confirmed, 'ms'));
+  }
   print(`${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.platform}`);
   if (values.json)
     print(
@@ -73,6 +89,8 @@ await runCommand('bench', async () => {
         ordersARound: orders,
         checkout,
         wholeOrders,
+        whileKafkaHangs,
+        ...kafka,
       }),
     );
   return 0;

@@ -92,6 +92,21 @@ export const basketsOf = async (url: string, customers: number): Promise<readonl
   return baskets;
 };
 
+/** One checkout; throws unless the answer is a success. */
+export const placeOne = async (
+  url: string,
+  { authorization, body }: Basket,
+): Promise<{ orderId: string }> => {
+  const headers = {
+    authorization,
+    'content-type': 'application/json',
+    'idempotency-key': systemRandomness.uuid(),
+  };
+  const response = await fetch(`${url}/orders`, { method: 'POST', headers, body: new Uint8Array(body) });
+  if (!response.ok) throw new Error(`a checkout was answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as { orderId: string };
+};
+
 /**
  * Runs for `seconds` or `amount` requests, each connection sending as soon as it is answered. Throws unless
  * every answer is 201.

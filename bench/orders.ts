@@ -10,7 +10,7 @@ const WARM_UP_ORDERS = 300;
 const POLL_MS = 50;
 const PATIENCE_MS = 300_000;
 const UNFINISHED = ['placed', 'confirmed', 'partially_shipped', 'shipped'];
-const NO_LATENCY = { SIM_PAYMENT_LATENCY_MS: '0', SIM_WAREHOUSE_LATENCY_MS: '0' };
+export const NO_LATENCY = { SIM_PAYMENT_LATENCY_MS: '0', SIM_WAREHOUSE_LATENCY_MS: '0' };
 
 type Page = Readonly<{ items: readonly unknown[]; nextCursor: string | null }>;
 
@@ -29,7 +29,7 @@ const count = async (url: string, token: string, status: string): Promise<number
 };
 
 /** Resolves when `orders` are delivered: looked up in the view, counted only when none is on its way. */
-const delivered = async (url: string, token: string, orders: number): Promise<void> => {
+export const delivered = async (url: string, token: string, orders: number): Promise<void> => {
   const startedMs = systemClock.now().getTime();
   for (;;) {
     let waiting = false;

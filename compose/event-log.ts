@@ -61,6 +61,7 @@ export const openEventLog = (
     partitions,
     ...(retentionMs === undefined ? {} : { retentionMs }),
     ...(prefix === undefined ? {} : { prefix }),
+    clock,
     log,
   });
   const source = `/orderfold/${store}`;

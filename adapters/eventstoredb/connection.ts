@@ -2,6 +2,7 @@
 import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
+import { inTime } from '../in-time.ts';
 
 export type Connection = Readonly<{
   /** For appends and reads. */
@@ -66,26 +67,20 @@ export const connect = (url: string, clock: Clock): Connection => {
       cause: error,
     });
   };
-  const inTime: Connection['inTime'] = async (doing, work) => {
-    const over = new AbortController();
-    const late = clock.sleep(ANSWER_MS, over.signal).then(() => {
-      throw new StoreUnavailable(`EventStoreDB at ${hosts} cannot ${doing}: no answer in ${ANSWER_MS} ms`);
-    });
-    late.catch(() => undefined);
-    work.catch(() => undefined);
+  const answered: Connection['inTime'] = async (doing, work) => {
+    const late = (): Error =>
+      new StoreUnavailable(`EventStoreDB at ${hosts} cannot ${doing}: no answer in ${ANSWER_MS} ms`);
     try {
-      return await Promise.race([work, late]);
+      return await inTime(clock, ANSWER_MS, work, late);
     } catch (error) {
       throw failed(doing, error);
-    } finally {
-      over.abort();
     }
   };
 
   return {
     client: () => clients.one,
     subscriber: () => clients.two,
-    inTime,
+    inTime: answered,
     failed,
     async read(read, enough) {
       if (reading >= READS_AT_ONCE) await new Promise<void>((resolve) => queue.push(resolve));
@@ -97,7 +92,7 @@ export const connect = (url: string, clock: Clock): Connection => {
       };
       let ended = false;
       try {
-        return (ended = await inTime('be read', through()));
+        return (ended = await answered('be read', through()));
       } finally {
         // One that is only left stays open on the server, and takes a place.
         if (!ended) await stream.cancel().catch(() => undefined);

@@ -5,6 +5,7 @@ import type { Assignment, FeedSubscription, Member } from '../../ports/event-fee
 import type { Fence } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { WrongTopic, type Cluster } from './cluster.ts';
+import { LEAVE_MS } from './connection.ts';
 import { textOfMark, type Committed } from './mark.ts';
 import { placeName } from './message.ts';
 import { createPlace, type Finished, type Place } from './place.ts';
@@ -38,8 +39,29 @@ const FETCHED_MESSAGES = 2_000;
 const COMMIT_MS = 200;
 const LOOK_MS = 1_000;
 const AGAIN_MS = 500;
-/** A broker that hangs must not hold up the end of a process. */
-const LEAVE_MS = 5_000;
+/** A life of the consumer of which nothing is heard for so long hangs: the driver waits for what is never answered. */
+const SILENT_SESSIONS = 3;
+const SILENT_MS = 20_000;
+
+/** Signs of life of a consumer: of its group, and of what it fetches from each broker. */
+const signsOf = (consumer: Consumer, clock: Clock): Readonly<{ silentMs(): number }> => {
+  const { HEARTBEAT, GROUP_JOIN, REBALANCING, FETCH_START, FETCH } = consumer.events;
+  const nowMs = (): number => clock.now().getTime();
+  const brokers = new Map<number, number>();
+  let groupMs = nowMs();
+  const ofGroup = (): void => void (groupMs = nowMs());
+  const ofBroker = ({ payload }: { payload: { nodeId: number } }): void =>
+    void brokers.set(payload.nodeId, nowMs());
+  consumer.on(HEARTBEAT, ofGroup);
+  consumer.on(FETCH_START, ofBroker);
+  consumer.on(FETCH, ofBroker);
+  for (const event of [GROUP_JOIN, REBALANCING] as const)
+    consumer.on(event as typeof REBALANCING, () => {
+      ofGroup();
+      brokers.clear();
+    });
+  return { silentMs: () => nowMs() - Math.min(groupMs, ...brokers.values()) };
+};
 
 export const joinGroup = (options: JoinOptions): Joined => {
   const { cluster, clock, log, sessionMs, group, topics, batchSize, filter, member } = options;
@@ -71,14 +93,15 @@ export const joinGroup = (options: JoinOptions): Joined => {
     offset,
     metadata: textOfMark(mark, options.store),
   });
-  const commitAll = async (): Promise<void> => {
+  const commitAll = async (withinMs?: number): Promise<void> => {
     const taken = [...places.values()].flatMap((place) => {
       const finished = place.take();
       return finished ? [{ place, finished }] : [];
     });
     if (taken.length === 0 || !consumer) return;
     try {
-      await consumer.commitOffsets(taken.map(({ place, finished }) => offsetOf(place, finished)));
+      const offsets = taken.map(({ place, finished }) => offsetOf(place, finished));
+      await cluster.ask('keep offsets', consumer.commitOffsets(offsets), withinMs);
     } catch (error) {
       for (const { place, finished } of taken) place.untake(finished);
       log.warn({ group, error: told(error) }, 'offsets could not be committed; trying again');
@@ -103,7 +126,8 @@ export const joinGroup = (options: JoinOptions): Joined => {
         const { offset = '0', mark, fresh } = await options.startOf(topic, partition);
         if (end.signal.aborted) return undefined;
         // At once: what comes between now and a restart must not be taken for the past.
-        if (fresh) await consumer?.commitOffsets([offsetOf(place, { offset, mark })]);
+        if (fresh && consumer)
+          await cluster.ask('keep offsets', consumer.commitOffsets([offsetOf(place, { offset, mark })]));
         await member.onAssigned(assignment);
         if (end.signal.aborted) return undefined;
         consumer?.seek({ topic, partition, offset });
@@ -160,6 +184,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
       allowAutoTopicCreation: false,
     });
     consumer = made;
+    const signs = signsOf(made, clock);
     // What was given before is gone with every new assignment; what stays is begun again from what was committed.
     made.on(made.events.GROUP_JOIN, ({ payload: { memberAssignment } }) => {
       leaveAll();
@@ -173,19 +198,24 @@ export const joinGroup = (options: JoinOptions): Joined => {
       if (!payload.restart) gone.abort();
     });
     try {
-      await made.connect();
-      await made.subscribe({ topics: [...topics], fromBeginning: true });
-      await made.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: topics.length * cluster.partitions,
-        eachBatch,
-      });
+      const beginning = async (): Promise<void> => {
+        await made.connect();
+        await made.subscribe({ topics: [...topics], fromBeginning: true });
+        await made.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: topics.length * cluster.partitions,
+          eachBatch,
+        });
+      };
+      await cluster.ask('be followed', beginning());
       for (let lookMs = 0; !over.aborted; lookMs = (lookMs + COMMIT_MS) % LOOK_MS) {
         await clock.sleep(COMMIT_MS, over);
         if (over.aborted) break;
         await commitAll();
         if (lookMs > 0) continue;
+        if (signs.silentMs() > Math.max(SILENT_MS, SILENT_SESSIONS * sessionMs))
+          throw new StoreUnavailable('nothing was heard of the consumer');
         const n = await options.soughtNow().catch(() => 0);
         const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
         for (const place of elsewhere) {
@@ -194,19 +224,12 @@ export const joinGroup = (options: JoinOptions): Joined => {
         }
       }
       if (!stopping.signal.aborted) throw why;
-      await commitAll();
+      await commitAll(LEAVE_MS);
     } finally {
       leaveAll();
       await Promise.all(running);
       consumer = undefined;
-      const left = new AbortController();
-      const disconnecting = made
-        .disconnect()
-        .catch((error: unknown) =>
-          log.info({ group, error: told(error) }, 'a consumer did not leave in peace'),
-        )
-        .finally(() => left.abort());
-      await Promise.race([disconnecting, clock.sleep(LEAVE_MS, left.signal)]);
+      await cluster.leave(made);
     }
   };
   const stay = async (): Promise<void> => {

@@ -35,7 +35,7 @@ export const kafkaPublisher = (
   cluster: Target,
   { source }: Readonly<{ source: string }>,
 ): EventPublisher & Readonly<{ close(): Promise<void> }> => {
-  const { kafka, failed, placeOf } = cluster;
+  const { kafka, ask, placeOf } = cluster;
   let producer: Promise<Producer> | undefined;
   const turns = createTurns();
 
@@ -53,18 +53,19 @@ export const kafkaPublisher = (
   /** After a failure the sequence numbers of the old one are not to be trusted: the next is made anew. */
   const leave = async (left: Promise<Producer>): Promise<void> => {
     if (producer === left) producer = undefined;
-    await left.then((made) => made.disconnect()).catch(() => undefined);
+    await cluster.leave(left);
   };
   const send = async ({ topic, partition, messages }: Part): Promise<void> => {
     const sending = (producer ??= connected());
     try {
-      const sender = await sending;
+      const sender = await ask('be written', sending);
       for (const some of requests(messages)) {
-        const answers = await sender.send({
+        const sent = sender.send({
           topic,
           acks: -1,
           messages: some.map((message) => ({ ...message, partition })),
         });
+        const answers = await ask('be written', sent);
         const [answer] = answers;
         if (
           answers.length !== 1 ||
@@ -76,7 +77,7 @@ export const kafkaPublisher = (
       }
     } catch (error) {
       await leave(sending);
-      throw failed('be written', error);
+      throw error;
     }
   };
   /** Behind what is under way in its partition. */

@@ -54,6 +54,7 @@ const worldOn = (prefix: string) => {
         categories: ['order', 'stock'],
         partitions: PARTITIONS,
         prefix,
+        clock: systemClock,
         log: quietLog,
       }),
     );

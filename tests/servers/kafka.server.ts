@@ -34,6 +34,7 @@ const world = async (partitions: number) => {
     categories: CATEGORIES,
     partitions,
     prefix: `case-${++worlds}.`,
+    clock: systemClock,
     log: quietLog,
   });
   await cluster.makeTopics();
@@ -127,6 +128,7 @@ again(
       categories: ['stock'],
       partitions: 2,
       prefix: 'again.',
+      clock: systemClock,
       log: quietLog,
     });
     const count = (topic: string): Promise<number> =>

@@ -1,0 +1,131 @@
+/** The driver, within bounds: each thing that is asked of it ends, and so do its connections. */
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import kafkajs, { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs';
+import { StoreUnavailable } from '../../ports/event-store.ts';
+import type { Clock, Log } from '../../ports/system.ts';
+import { inTime } from '../in-time.ts';
+
+/** `brokers`: `host:port` each. `clientId`: who asks, in the brokers' logs. */
+export type ConnectionOptions = Readonly<{
+  brokers: readonly string[];
+  clientId: string;
+  ssl?: boolean;
+  sasl?: Readonly<{
+    mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    username: string;
+    password: string;
+  }>;
+  clock: Clock;
+  log: Log;
+}>;
+
+type Client = Readonly<{ disconnect(): Promise<void> }>;
+
+/** A request that is sent in the moment in which its connection breaks is never answered by kafkajs 2.2.4, nor refused. */
+export type Connection = Readonly<{
+  kafka: Kafka;
+  /** What `work` of the driver comes to; throws StoreUnavailable when it fails, or takes too long. */
+  ask<T>(doing: string, work: Promise<T>, withinMs?: number): Promise<T>;
+  /** `what` on an admin connection that is made at first use. Throws as `ask`. */
+  asAdmin<T>(what: (admin: Admin) => Promise<T>): Promise<T>;
+  /** Leaves the brokers, in peace if they let it. */
+  leave(client: Client | Promise<Client>): Promise<void>;
+  /** Cuts what is still connected, also what did not leave. */
+  close(): Promise<void>;
+}>;
+
+// A CommonJS module whose errors are spread into its exports: not seen as names.
+const { KafkaJSError } = kafkajs;
+
+const CONNECTION_MS = 3_000;
+const REQUEST_MS = 10_000;
+/** The driver tries again by itself meanwhile. */
+const ANSWER_MS = 30_000;
+/** A broker that hangs must not hold up the end of a process. */
+export const LEAVE_MS = 5_000;
+const KEEP_ALIVE_MS = 60_000;
+
+export const connectKafka = ({
+  brokers,
+  clientId,
+  ssl = false,
+  sasl,
+  clock,
+  log,
+}: ConnectionOptions): Connection => {
+  const sockets = new Set<Socket>();
+  const kafka = new Kafka({
+    brokers: [...brokers],
+    clientId,
+    ssl,
+    ...(sasl ? { sasl: { ...sasl } as SASLOptions } : {}),
+    connectionTimeout: CONNECTION_MS,
+    requestTimeout: REQUEST_MS,
+    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 2_000 },
+    // As the driver's own does it.
+    socketFactory({ host, port, ssl: tls, onConnect }) {
+      const socket = tls
+        ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls }, onConnect)
+        : connectTcp({ host, port }, onConnect);
+      sockets.add(socket);
+      return socket.setKeepAlive(true, KEEP_ALIVE_MS).once('close', () => sockets.delete(socket));
+    },
+    logLevel: logLevel.WARN,
+    // What the driver calls an error it has often mended by itself a moment later; what it could not mend it throws.
+    logCreator:
+      () =>
+      ({ level, namespace, log: { message, error } }) =>
+        log[level === logLevel.ERROR ? 'warn' : 'info'](
+          { kafka: namespace, error: error as unknown },
+          message,
+        ),
+  });
+  const away = (doing: string, why: string, cause?: unknown): StoreUnavailable =>
+    new StoreUnavailable(`Kafka (${brokers.join(', ')}) cannot ${doing}: ${why}`, { cause });
+  const ask: Connection['ask'] = async (doing, work, withinMs = ANSWER_MS) => {
+    try {
+      return await inTime(clock, withinMs, work, () => away(doing, `no answer in ${withinMs} ms`));
+    } catch (error) {
+      throw error instanceof KafkaJSError ? away(doing, error.message, error) : error;
+    }
+  };
+  const leave: Connection['leave'] = async (client) => {
+    const left = Promise.resolve(client).then(
+      (made) => made.disconnect(),
+      () => undefined,
+    );
+    const late = (): Error => new Error(`not within ${LEAVE_MS} ms`);
+    await inTime(clock, LEAVE_MS, left, late).catch((error: unknown) =>
+      log.info({ error: String(error) }, 'Kafka was not left in peace'),
+    );
+  };
+
+  let admin: Promise<Admin> | undefined;
+  const connected = async (): Promise<Admin> => {
+    const made = kafka.admin();
+    await made.connect();
+    return made;
+  };
+  return {
+    kafka,
+    ask,
+    leave,
+    async asAdmin(what) {
+      const connecting = (admin ??= connected());
+      try {
+        return await ask('be asked', connecting.then(what));
+      } catch (error) {
+        if (admin === connecting) admin = undefined;
+        void leave(connecting);
+        throw error;
+      }
+    },
+    async close() {
+      const open = admin;
+      admin = undefined;
+      if (open) await leave(open);
+      for (const socket of sockets) if (!socket.writableEnded) socket.destroy(new Error('given up'));
+    },
+  };
+};
