@@ -11,6 +11,7 @@ import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
 import { systemClock, systemRandomness } from '../adapters/system.ts';
+import type { EventPublisher } from '../ports/event-publisher.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Log } from '../ports/system.ts';
 import { runForward } from '../runtime/feed/forward.ts';
@@ -98,8 +99,6 @@ export const compareForward = async (
     const events = pages.flat().reduce((sum, { messages }) => sum + messages.length, 0);
     const [first] = (await store.readAll(undefined, { categories: [CATEGORY], limit: 1 })).events;
     await publisher.publish([first!]);
-    const tail = await store.tail();
-
     const timed = (of: string, work: () => Promise<void>) => async (): Promise<number> => {
       const startedMs = performance.now();
       await work();
@@ -115,8 +114,22 @@ export const compareForward = async (
       });
       const system = { clock: systemClock, log: silent };
       const leased = createLeased({ leases, holder: systemRandomness.uuid(), ttlMs: LEASE_MS, ...system });
-      const running = runForward({ store, publisher, checkpoints, leased, category: CATEGORY, ...system });
-      while (running.status().position !== tail) await systemClock.sleep(LOOK_MS);
+      let left = events;
+      const counted: EventPublisher = {
+        async publish(some) {
+          await publisher.publish(some);
+          left -= some.length;
+        },
+      };
+      const running = runForward({
+        store,
+        publisher: counted,
+        checkpoints,
+        leased,
+        category: CATEGORY,
+        ...system,
+      });
+      while (left > 0) await systemClock.sleep(LOOK_MS);
       await running.close();
       await close();
       rmSync(folder, { recursive: true });

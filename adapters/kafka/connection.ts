@@ -38,6 +38,10 @@ export type Connection = Readonly<{
 // A CommonJS module whose errors are spread into its exports: not seen as names.
 const { KafkaJSError } = kafkajs;
 
+/** Some of its own ("Broker not connected") are plain ones, and so are those of sockets. */
+const isDrivers = (error: unknown): error is Error =>
+  error instanceof KafkaJSError || (error instanceof Error && error.constructor === Error);
+
 const CONNECTION_MS = 3_000;
 const REQUEST_MS = 10_000;
 /** The driver tries again by itself meanwhile. */
@@ -87,7 +91,7 @@ export const connectKafka = ({
     try {
       return await inTime(clock, withinMs, work, () => away(doing, `no answer in ${withinMs} ms`));
     } catch (error) {
-      throw error instanceof KafkaJSError ? away(doing, error.message, error) : error;
+      throw isDrivers(error) ? away(doing, error.message, error) : error;
     }
   };
   const leave: Connection['leave'] = async (client) => {

@@ -1,4 +1,4 @@
-/** A driver that never answers a request, as kafkajs 2.2.4 does when its connection breaks in a bad moment. */
+/** A driver that never answers a request, as kafkajs 2.2.4 does when a connection breaks in a bad moment. */
 import { EventEmitter } from 'node:events';
 import type { Consumer, Producer } from 'kafkajs';
 import { suite } from 'uvu';
@@ -62,6 +62,22 @@ test('what is published is given up after half a minute, and goes through a new 
   );
   await publisher.publish([event]);
   assert.equal(sent, ['producer 1', 'producer 2']);
+  await publisher.close();
+});
+
+test('what goes wrong inside the driver is an outage, whatever it calls it', async () => {
+  const producer = (): Partial<Producer> => ({
+    connect: () => Promise.reject(new Error('Broker not connected')),
+    disconnect: async () => undefined,
+  });
+  const { cluster } = clusterOf({ producer });
+  const publisher = kafkaPublisher(cluster, { source: 'test' });
+  const event = { ...newEvent('a'), stream: 'order-a', revision: 0, position: '1' as Position };
+  const error = await publisher.publish([event]).catch((thrown: unknown) => thrown);
+  assert.instance(error, StoreUnavailable);
+  assert.match((error as Error).message, /cannot be written: Broker not connected$/);
+  const ours = await cluster.ask('be asked', Promise.reject(new RangeError('ours'))).catch(String);
+  assert.is(ours, 'RangeError: ours');
   await publisher.close();
 });
 
