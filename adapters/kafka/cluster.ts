@@ -34,7 +34,7 @@ export type Cluster = Connection &
   }>;
 
 /** What a publisher needs to know of where it writes. */
-export type Target = Pick<Cluster, 'kafka' | 'placeOf' | 'makeTopics' | 'ask' | 'leave'>;
+export type Target = Pick<Cluster, 'kafka' | 'placeOf' | 'makeTopics' | 'shared'>;
 
 /** A topic is there, and not as it has to be. */
 export class WrongTopic extends Error {

@@ -21,14 +21,24 @@ export type ConnectionOptions = Readonly<{
 }>;
 
 type Client = Readonly<{ disconnect(): Promise<void> }>;
+/**
+ * A client that is made at first use, and anew after a failure. The old one is left once nobody uses it: a request that
+ * is sent on a client that leaves would never be answered.
+ */
+export type Shared<C> = Readonly<{
+  /** Throws as `ask`. */
+  use<T>(what: (client: C) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}>;
 
 /** A request that is sent in the moment in which its connection breaks is never answered by kafkajs 2.2.4, nor refused. */
 export type Connection = Readonly<{
   kafka: Kafka;
   /** What `work` of the driver comes to; throws StoreUnavailable when it fails, or takes too long. */
   ask<T>(doing: string, work: Promise<T>, withinMs?: number): Promise<T>;
-  /** `what` on an admin connection that is made at first use. Throws as `ask`. */
-  asAdmin<T>(what: (admin: Admin) => Promise<T>): Promise<T>;
+  /** A client for all that is asked of it. */
+  shared<C extends Client>(doing: string, make: () => Promise<C>): Shared<C>;
+  asAdmin: Shared<Admin>['use'];
   /** Leaves the brokers, in peace if they let it. */
   leave(client: Client | Promise<Client>): Promise<void>;
   /** Cuts what is still connected, also what did not leave. */
@@ -105,30 +115,42 @@ export const connectKafka = ({
     );
   };
 
-  let admin: Promise<Admin> | undefined;
-  const connected = async (): Promise<Admin> => {
+  const shared: Connection['shared'] = <C extends Client>(doing: string, make: () => Promise<C>) => {
+    let current: { readonly client: Promise<C>; users: number } | undefined;
+    return {
+      async use<T>(what: (client: C) => Promise<T>): Promise<T> {
+        const used = (current ??= { client: make(), users: 0 });
+        used.users += 1;
+        try {
+          return await ask(doing, used.client.then(what));
+        } catch (error) {
+          if (current === used) current = undefined;
+          throw error;
+        } finally {
+          used.users -= 1;
+          if (current !== used && used.users === 0) void leave(used.client);
+        }
+      },
+      async close() {
+        const left = current;
+        current = undefined;
+        if (left) await leave(left.client);
+      },
+    };
+  };
+  const admin = shared('be asked', async () => {
     const made = kafka.admin();
     await made.connect();
     return made;
-  };
+  });
   return {
     kafka,
     ask,
+    shared,
     leave,
-    async asAdmin(what) {
-      const connecting = (admin ??= connected());
-      try {
-        return await ask('be asked', connecting.then(what));
-      } catch (error) {
-        if (admin === connecting) admin = undefined;
-        void leave(connecting);
-        throw error;
-      }
-    },
+    asAdmin: admin.use,
     async close() {
-      const open = admin;
-      admin = undefined;
-      if (open) await leave(open);
+      await admin.close();
       for (const socket of sockets) if (!socket.writableEnded) socket.destroy(new Error('given up'));
     },
   };

@@ -1,11 +1,15 @@
 /** An event as a message: CloudEvents in binary mode (github.com/cloudevents/spec, Kafka protocol binding 1.0.2). */
 import { Partitioners, type KafkaMessage, type Message } from 'kafkajs';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { ROLES, type EventEnvelope, type Position } from '../../domain/kernel.ts';
 
 /** A partition's name: in the feed, in logs, and as a key. */
 export const placeName = ({ topic, partition }: Readonly<{ topic: string; partition: number }>): string =>
   `${topic}/${partition}`;
+
+/** A stream's events come close to one another, and the driver takes its time to find where they go. */
+const STREAMS_KNOWN = 10_000;
 
 /** The partition of a stream in a topic of so many: murmur2 of the key, as Kafka's own producers choose it. */
 export const partitioning = (partitions: number): ((stream: string) => number) => {
@@ -17,7 +21,13 @@ export const partitioning = (partitions: number): ((stream: string) => number) =
     replicas: [],
     isr: [],
   }));
-  return (stream) => partitioner({ topic: '', partitionMetadata, message: { key: stream, value: null } });
+  const known = new LRUCache<string, number>({ max: STREAMS_KNOWN });
+  const find = (stream: string): number => {
+    const partition = partitioner({ topic: '', partitionMetadata, message: { key: stream, value: null } });
+    known.set(stream, partition);
+    return partition;
+  };
+  return (stream) => known.get(stream) ?? find(stream);
 };
 
 /** `source`: the CloudEvents source, which names the store. Data is the value, everything else stands in headers. */

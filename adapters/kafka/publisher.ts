@@ -1,6 +1,6 @@
 import { Partitioners, type Message, type Producer } from 'kafkajs';
 import { StoreUnavailable } from '../../ports/event-store.ts';
-import type { EventPublisher } from '../../ports/event-publisher.ts';
+import type { EventPublisher, Publishing } from '../../ports/event-publisher.ts';
 import { createTurns } from '../turns.ts';
 import type { Target } from './cluster.ts';
 import { messageOf, placeName } from './message.ts';
@@ -35,11 +35,10 @@ export const kafkaPublisher = (
   cluster: Target,
   { source }: Readonly<{ source: string }>,
 ): EventPublisher & Readonly<{ close(): Promise<void> }> => {
-  const { kafka, ask, placeOf } = cluster;
-  let producer: Promise<Producer> | undefined;
+  const { kafka, placeOf } = cluster;
   const turns = createTurns();
-
-  const connected = async (): Promise<Producer> => {
+  // After a failure the sequence numbers of the old one are not to be trusted: the next is made anew.
+  const producer = cluster.shared('be written', async (): Promise<Producer> => {
     await cluster.makeTopics();
     const made = kafka.producer({
       idempotent: true,
@@ -49,23 +48,15 @@ export const kafkaPublisher = (
     });
     await made.connect();
     return made;
-  };
-  /** After a failure the sequence numbers of the old one are not to be trusted: the next is made anew. */
-  const leave = async (left: Promise<Producer>): Promise<void> => {
-    if (producer === left) producer = undefined;
-    await cluster.leave(left);
-  };
+  });
   const send = async ({ topic, partition, messages }: Part): Promise<void> => {
-    const sending = (producer ??= connected());
-    try {
-      const sender = await ask('be written', sending);
-      for (const some of requests(messages)) {
-        const sent = sender.send({
+    for (const some of requests(messages))
+      await producer.use(async (sender) => {
+        const answers = await sender.send({
           topic,
           acks: -1,
-          messages: some.map((message) => ({ ...message, partition })),
+          messages: some,
         });
-        const answers = await ask('be written', sent);
         const [answer] = answers;
         if (
           answers.length !== 1 ||
@@ -74,31 +65,43 @@ export const kafkaPublisher = (
           answer.errorCode !== 0
         )
           throw new StoreUnavailable(`Kafka did not say that ${topic}/${partition} was written`);
-      }
-    } catch (error) {
-      await leave(sending);
-      throw error;
-    }
+      });
   };
-  /** Behind what is under way in its partition. */
-  const inTurn = (part: Part): Promise<void> => turns.inTurn(placeName(part), () => send(part));
+  const sequence = (): Publishing => {
+    let failure: Readonly<{ error: unknown }> | undefined;
+    /** Behind what is under way in its partition. */
+    const inTurn = (part: Part): Promise<void> =>
+      turns.inTurn(placeName(part), async () => {
+        if (failure) throw failure.error;
+        try {
+          await send(part);
+        } catch (error) {
+          failure ??= { error };
+          throw error;
+        }
+      });
+    return {
+      async publish(events) {
+        const parts = new Map<string, Part>();
+        for (const event of events) {
+          const place = placeOf(event.stream);
+          const key = placeName(place);
+          const part = parts.get(key) ?? { ...place, messages: [] };
+          part.messages.push({ ...messageOf(event, source), partition: place.partition });
+          parts.set(key, part);
+        }
+        const sent = await Promise.allSettled([...parts.values()].map(inTurn));
+        for (const one of sent) if (one.status === 'rejected') throw one.reason;
+      },
+    };
+  };
 
   return {
-    async publish(events) {
-      const parts = new Map<string, Part>();
-      for (const event of events) {
-        const place = placeOf(event.stream);
-        const key = placeName(place);
-        const part = parts.get(key) ?? { ...place, messages: [] };
-        part.messages.push(messageOf(event, source));
-        parts.set(key, part);
-      }
-      const sent = await Promise.allSettled([...parts.values()].map(inTurn));
-      for (const one of sent) if (one.status === 'rejected') throw one.reason;
-    },
+    sequence,
+    publish: (events) => sequence().publish(events),
     async close() {
       await turns.over();
-      if (producer) await leave(producer);
+      await producer.close();
     },
   };
 };

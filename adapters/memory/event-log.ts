@@ -5,7 +5,7 @@
  */
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import type { Assignment, EventFeed, From, Lag, Member } from '../../ports/event-feed.ts';
-import type { EventPublisher } from '../../ports/event-publisher.ts';
+import type { EventPublisher, Publishing } from '../../ports/event-publisher.ts';
 import type { Clock } from '../../ports/system.ts';
 import { createListeners } from '../listeners.ts';
 import { passing } from '../stored-event.ts';
@@ -32,6 +32,15 @@ type Group = {
 const BEATS = 10;
 
 const cursorOf = (offset: number): string => String(offset).padStart(16, '0');
+
+/** Publishes by `publish`, one after the other. */
+export const sequential = (publish: Publishing['publish']): EventPublisher => ({
+  publish,
+  sequence() {
+    let last = Promise.resolve();
+    return { publish: (events) => (last = last.then(() => publish(events))) };
+  },
+});
 
 export const memoryEventLog = (partitions: number): MemoryEventLog => {
   const logs: EventEnvelope[][] = Array.from({ length: partitions }, () => []);
@@ -222,12 +231,10 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
   });
 
   return {
-    publisher: {
-      async publish(events) {
-        for (const event of events) logs[partitionIndex(event.stream)]!.push(structuredClone(event));
-        fresh.tell();
-      },
-    },
+    publisher: sequential(async (events) => {
+      for (const event of events) logs[partitionIndex(event.stream)]!.push(structuredClone(event));
+      fresh.tell();
+    }),
     feed,
   };
 };

@@ -33,6 +33,8 @@ export type ForwardOptions = Readonly<{
 export const forwardGroup = (category: string): string => `forward/${category}`;
 const PARTITION = 'all';
 const PAGE = 500;
+/** While some are on their way the next one is made ready. */
+const PAGES_AHEAD = 3;
 /** How long events that go nowhere may stay unrecorded. */
 const EMPTY_SAVE_MS = 1_000;
 /** Another process forwards by now, which this one is to hear of before it publishes a page once more. */
@@ -42,28 +44,37 @@ const LAST_PAGE_MS = 5_000;
 
 /**
  * Publishes, then saves the checkpoint: a crash between the two publishes again, and who follows knows an event by its
- * id. The next page is read while one is being published, and none is published before the one ahead of it is durable,
- * so that no event of a stream gets ahead of an earlier one. A holder that was paused past its lease may repeat one page.
+ * id. While a page is on its way the next ones are read and published behind it. A holder that was paused past its lease
+ * may repeat what was on its way.
  */
 export const runForward = (options: ForwardOptions): RunningForward => {
   const { store, publisher, checkpoints, leased, clock, log, category } = options;
   const group = forwardGroup(category);
   const stop = new AbortController();
   let status: ForwardStatus = { state: 'standby', position: undefined, lastAt: undefined, why: undefined };
-  /** The page that is being published; false when another process has moved the checkpoint. */
-  let ahead: Promise<boolean> = Promise.resolve(true);
+  /** Pages that are on their way, the earliest first; false when another process has moved the checkpoint. */
+  let ahead: readonly Promise<boolean>[] = [];
+  const aheadEnded = (): Promise<unknown> => Promise.allSettled(ahead);
 
   const way = async ({ fence, signal }: Held): Promise<Way> => {
     // A way that was cut off may have left one behind.
-    await ahead.catch(() => undefined);
-    ahead = Promise.resolve(true);
+    await aheadEnded();
+    ahead = [];
     let saved = await checkpoints.get(group, PARTITION);
     let savedMs = clock.now().getTime();
     status = { ...status, state: 'running', position: saved as Position | undefined };
-    const publish = async ({ events, scanned }: EventPage): Promise<boolean> => {
+    const sequence = publisher.sequence();
+    const publish = async (
+      { events, scanned }: EventPage,
+      before: Promise<boolean> | undefined,
+    ): Promise<boolean> => {
+      // At once, behind what is on its way; how far it has come is recorded in order.
+      const published = events.length > 0 ? sequence.publish(events) : undefined;
+      published?.catch(() => undefined);
+      if (before && !(await before)) return false;
+      await published;
       if (scanned === undefined || scanned === saved) return true;
-      if (events.length > 0) await publisher.publish(events);
-      else if (clock.now().getTime() - savedMs < EMPTY_SAVE_MS) return true;
+      if (events.length === 0 && clock.now().getTime() - savedMs < EMPTY_SAVE_MS) return true;
       if (signal.aborted || !(await checkpoints.save(group, PARTITION, saved, scanned, fence))) {
         await clock.sleep(REPLACED_MS, signal);
         return false;
@@ -76,11 +87,12 @@ export const runForward = (options: ForwardOptions): RunningForward => {
     return {
       after: saved as Position | undefined,
       async take(page) {
-        if (!(await ahead)) return 'again';
-        ahead = publish(page);
+        if (ahead.length === PAGES_AHEAD && !(await ahead[0])) return 'again';
+        const publishing = publish(page, ahead.at(-1));
         // Who takes the next page hears of what goes wrong; at the tail there may be none for long.
-        ahead.catch(() => undefined);
-        if (page.atTail) await ahead;
+        publishing.catch(() => undefined);
+        ahead = [...ahead, publishing].slice(-PAGES_AHEAD);
+        if (page.atTail && !(await publishing)) return 'again';
         return 'on';
       },
     };
@@ -95,11 +107,7 @@ export const runForward = (options: ForwardOptions): RunningForward => {
           () => way(held),
         );
         status = { ...status, state: 'standby' };
-        await within(
-          clock,
-          LAST_PAGE_MS,
-          ahead.catch(() => undefined),
-        );
+        await within(clock, LAST_PAGE_MS, aheadEnded());
       });
       status = { ...status, state: 'stopped' };
     } catch (error) {

@@ -81,6 +81,50 @@ test('what goes wrong inside the driver is an outage, whatever it calls it', asy
   await publisher.close();
 });
 
+test('in a sequence nothing gets ahead of what has failed; the next sequence begins anew', async () => {
+  const sent: string[] = [];
+  const refusals: (() => void)[] = [];
+  const producer = (): Partial<Producer> => ({
+    connect: async () => undefined,
+    disconnect: async () => undefined,
+    send: ({ topic, messages }) => {
+      const [{ key, partition = 0 } = {}] = messages;
+      sent.push(String(key));
+      if (partition === 0 && refusals.length === 0)
+        return new Promise((_resolve, reject) => refusals.push(() => reject(new Error('no leader'))));
+      return Promise.resolve([{ topicName: topic, partition, errorCode: 0 }]);
+    },
+  });
+  const { cluster } = clusterOf({ producer });
+  const split = { ...cluster, placeOf: (key: string) => ({ topic: 't', partition: key === 'a' ? 0 : 1 }) };
+  const publisher = kafkaPublisher(split, { source: 'test' });
+  const of = (stream: string, revision: number) => ({
+    ...newEvent(`${stream}/${revision}`),
+    stream,
+    revision,
+    position: '1' as Position,
+  });
+  const { publish } = publisher.sequence();
+  const ended: string[] = [];
+  const first = publish([of('a', 0), of('b', 0)]).catch(() => ended.push('first'));
+  await until('it is sent', () => sent.length === 2);
+  const second = publish([of('a', 1), of('b', 1)]).catch(() => ended.push('second'));
+  await until('the other partition goes on', () => sent.length === 3);
+  refusals[0]!();
+  await Promise.all([first, second]);
+  await publish([of('a', 2), of('b', 2)]).catch(() => ended.push('third'));
+  assert.equal(
+    [sent, ended],
+    [
+      ['a', 'b', 'b'],
+      ['first', 'second', 'third'],
+    ],
+  );
+  await publisher.sequence().publish([of('a', 0), of('b', 0)]);
+  assert.is(sent.length, 5);
+  await publisher.close();
+});
+
 /** A consumer that joins, and says what a test lets it say. */
 const talkative = (): Readonly<{ consumer: Consumer; says(event: string, payload: object): void }> => {
   const emitter = new EventEmitter();

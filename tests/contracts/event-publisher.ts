@@ -64,6 +64,20 @@ export const eventPublisherContract = (name: string, make: Make<Published>): voi
     await close();
   });
 
+  test('what is published in a sequence stands in its order, though nobody waits for it', async (world) => {
+    const { seen, close } = await follow(world);
+    const { publish } = world.publisher.sequence();
+    const revisions = Array.from({ length: 40 }, (_, revision) => revision);
+    await Promise.all(revisions.map((n) => publish([event('order-a', n), event(`order-${n}`, 0)])));
+    const ofA = (): readonly EventEnvelope[] => seen.filter(({ stream }) => stream === 'order-a');
+    await world.advanceUntil('all', () => seen.length === 80);
+    assert.equal(
+      ofA().map(({ revision }) => revision),
+      revisions,
+    );
+    await close();
+  });
+
   test('what a group begins behind is left out, also when it is published later', async (world) => {
     const { seen, close } = await follow(world, { behind: event('order-a', 1).position });
     await world.publisher.publish([0, 1, 2, 3].map((revision) => event('order-a', revision)));

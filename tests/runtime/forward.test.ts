@@ -1,8 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryEventLog } from '../../adapters/memory/event-log.ts';
+import { memoryEventLog, sequential } from '../../adapters/memory/event-log.ts';
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import type { EventPublisher } from '../../ports/event-publisher.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { runForward, type ForwardOptions } from '../../runtime/feed/forward.ts';
 import { quietLog } from '../quiet-log.ts';
@@ -17,14 +16,12 @@ const logWorld = () => {
   const published: string[] = [];
   const fault: { before?: (events: readonly EventEnvelope[]) => Promise<void>; after?: () => Promise<void> } =
     {};
-  const publisher: EventPublisher = {
-    async publish(events) {
-      await fault.before?.(events);
-      await log.publisher.publish(events);
-      published.push(...events.map(name));
-      await fault.after?.();
-    },
-  };
+  const publisher = sequential(async (events) => {
+    await fault.before?.(events);
+    await log.publisher.publish(events);
+    published.push(...events.map(name));
+    await fault.after?.();
+  });
   const start = (over: Partial<ForwardOptions> = {}) =>
     runForward({
       ...w.feedOptions,
