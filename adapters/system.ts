@@ -1,15 +1,22 @@
 /** The one place that reads the real clock, randomness and timers. */
 import { randomFillSync } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { pino, type DestinationStream } from 'pino';
 import { v7 } from 'uuid';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  // As node:timers/promises has it, without an error for each sleep that is cut short.
   sleep: (ms, signal) =>
-    delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
-      if (!signal?.aborted) throw error;
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const over = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', over);
+        resolve();
+      };
+      const timer = setTimeout(over, ms);
+      signal?.addEventListener('abort', over, { once: true });
     }),
 };
 

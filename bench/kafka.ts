@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel, Partitioners, type Message } from 'kafkajs';
 import { openCluster, type Cluster } from '../adapters/kafka/cluster.ts';
-import { messageOf, placeName } from '../adapters/kafka/message.ts';
+import { messageOf } from '../adapters/kafka/message.ts';
 import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
@@ -58,9 +58,9 @@ const requestsOf = async (store: EventStore, { placeOf }: Cluster): Promise<read
     const page = new Map<string, Request & { messages: Message[] }>();
     for (const event of next.events) {
       const place = placeOf(event.stream);
-      const request = page.get(placeName(place)) ?? { ...place, messages: [] };
+      const request = page.get(place.name) ?? { ...place, messages: [] };
       request.messages.push({ ...messageOf(event, 'bench'), partition: place.partition });
-      page.set(placeName(place), request);
+      page.set(place.name, request);
     }
     if (page.size > 0) pages.push([...page.values()]);
     if (next.atTail) return pages;
@@ -102,47 +102,51 @@ export const compareForward = async (
     const events = pages.flat().reduce((sum, { messages }) => sum + messages.length, 0);
     const [first] = (await store.readAll(undefined, { categories: [CATEGORY], limit: 1 })).events;
     await publisher.publish([first!]);
-    const timed = (of: string, work: () => Promise<void>) => async (): Promise<number> => {
-      const startedMs = performance.now();
-      await work();
+    const rate = (of: string, startedMs: number): number => {
       const perSecond = (events * 1_000) / (performance.now() - startedMs);
       tell(`${of}: ${events} events, ${Math.round(perSecond)} a second`);
       return perSecond;
     };
-    const forward = timed('forward', async () => {
+    const forward = async (): Promise<number> => {
       const folder = mkdtempSync(join(tmpdir(), 'orderfold-bench-'));
-      const { checkpoints, leases, close } = openSqliteBookkeeping({
-        path: join(folder, 'bookkeeping.db'),
-        store: store.id,
-      });
+      const path = join(folder, 'bookkeeping.db');
+      const { checkpoints, leases, close } = openSqliteBookkeeping({ path, store: store.id });
       const system = { clock: systemClock, log: silent };
       const leased = createLeased({ leases, holder: systemRandomness.uuid(), ttlMs: LEASE_MS, ...system });
       let left = events;
+      let done = (): void => undefined;
+      const all = new Promise<void>((resolve) => (done = resolve));
       const counted = ({ publish }: Publishing): Publishing => ({
         async publish(some) {
           await publish(some);
-          left -= some.length;
+          if ((left -= some.length) <= 0) done();
         },
       });
+      const to = { ...counted(publisher), sequence: () => counted(publisher.sequence()) };
+      const startedMs = performance.now();
       const running = runForward({
         store,
-        publisher: { ...counted(publisher), sequence: () => counted(publisher.sequence()) },
+        publisher: to,
         checkpoints,
         leased,
         category: CATEGORY,
         ...system,
       });
-      while (left > 0) await systemClock.sleep(LOOK_MS);
+      await all;
+      const perSecond = rate('forward', startedMs);
       await running.close();
       await close();
       rmSync(folder, { recursive: true });
-    });
-    const alone = timed('bare producer', async () => {
+      return perSecond;
+    };
+    const alone = async (): Promise<number> => {
+      const startedMs = performance.now();
       for (const page of pages)
         await Promise.all(
           page.map(({ topic, messages }) => bare.send({ topic, acks: -1, messages: [...messages] })),
         );
-    });
+      return rate('bare producer', startedMs);
+    };
     for (let round = 0; round < FORWARD_WARM_UPS; round++) await inTurn(1, forward, alone);
     return await inTurn(FORWARD_ROUNDS, forward, alone);
   } finally {

@@ -26,7 +26,8 @@ export const within = async <T>(
   try {
     return await Promise.race([work, clock.sleep(ms, over.signal).then(() => undefined)]);
   } finally {
-    over.abort();
+    // With a reason none is made, which takes its time.
+    over.abort('ended');
   }
 };
 

@@ -2,7 +2,7 @@
 import type { Admin } from 'kafkajs';
 import { categoryOf } from '../../domain/kernel.ts';
 import { connectKafka, type Connection, type ConnectionOptions } from './connection.ts';
-import { partitioning, placeName } from './message.ts';
+import { placeName, placing, type TopicPartition } from './message.ts';
 
 /**
  * `categories`: one topic for each. `partitions`: of each topic; how many a topic has never changes, since a stream stays
@@ -24,7 +24,7 @@ export type Cluster = Connection &
     /** Of all categories, or of those that are named and have one. */
     topics(categories?: readonly string[]): readonly string[];
     /** Where events of `stream` go. Throws RangeError when its category has no topic. */
-    placeOf(stream: string): Readonly<{ topic: string; partition: number }>;
+    placeOf(stream: string): TopicPartition;
     /** Whether a partition of one of the topics is called so (`topic/number`). */
     has(place: string): boolean;
     /** Makes topics that are missing. Throws WrongTopic, or StoreUnavailable. */
@@ -54,8 +54,10 @@ export const openCluster = ({
 }: ClusterOptions): Cluster => {
   const connection = connectKafka(where);
   const { asAdmin } = connection;
-  const partitionOf = partitioning(partitions);
   const topicName = (category: string): string => `${prefix}orderfold.${category}`;
+  const placesOf = new Map(
+    categories.map((category) => [category, placing(topicName(category), partitions)]),
+  );
   const places = new Set(
     categories.flatMap((category) =>
       Array.from({ length: partitions }, (_, partition) =>
@@ -96,9 +98,9 @@ export const openCluster = ({
     has: (place) => places.has(place),
     topics: (wanted) => categories.filter((category) => wanted?.includes(category) ?? true).map(topicName),
     placeOf(stream) {
-      const category = categoryOf(stream);
-      if (!categories.includes(category)) throw new RangeError(`no topic takes events of ${stream}`);
-      return { topic: topicName(category), partition: partitionOf(stream) };
+      const place = placesOf.get(categoryOf(stream));
+      if (!place) throw new RangeError(`no topic takes events of ${stream}`);
+      return place(stream);
     },
 
     makeTopics: () =>
@@ -116,11 +118,10 @@ export const openCluster = ({
         await make(asked, [topic]);
         return partitionsOf(asked, [topic]);
       });
-      const partition = partitioning(found[0]?.count ?? partitions);
       return {
         ...connection,
         makeTopics: async () => undefined,
-        placeOf: (stream) => ({ topic, partition: partition(stream) }),
+        placeOf: placing(topic, found[0]?.count ?? partitions),
       };
     },
   };

@@ -102,8 +102,8 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
   };
 
   return {
-    partitionOf: (stream) => placeName(cluster.placeOf(stream)),
-    homeOf: (partition, stream) => (cluster.has(partition) ? partition : placeName(cluster.placeOf(stream))),
+    partitionOf: (stream) => cluster.placeOf(stream).name,
+    homeOf: (partition, stream) => (cluster.has(partition) ? partition : cluster.placeOf(stream).name),
 
     async subscribe(group, { from, batchSize, ...filter }, member) {
       if (oldest.has(group)) throw new Error(`group ${group} is followed already in this process`);

@@ -30,6 +30,18 @@ export const partitioning = (partitions: number): ((stream: string) => number) =
   return (stream) => known.get(stream) ?? find(stream);
 };
 
+/** `name`: as `placeName` has it. The same object for each stream that goes there. */
+export type TopicPartition = Readonly<{ topic: string; partition: number; name: string }>;
+export const placing = (topic: string, partitions: number): ((stream: string) => TopicPartition) => {
+  const partitionOf = partitioning(partitions);
+  const all = Array.from({ length: partitions }, (_, partition) => ({
+    topic,
+    partition,
+    name: placeName({ topic, partition }),
+  }));
+  return (stream) => all[partitionOf(stream)]!;
+};
+
 /** `source`: the CloudEvents source, which names the store. Data is the value, everything else stands in headers. */
 export const messageOf = (event: EventEnvelope, source: string): Message => {
   const { id, type, schema, stream, revision, position, data, meta } = event;

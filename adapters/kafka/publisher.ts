@@ -3,13 +3,13 @@ import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { EventPublisher, Publishing } from '../../ports/event-publisher.ts';
 import { createTurns } from '../turns.ts';
 import type { Target } from './cluster.ts';
-import { messageOf, placeName } from './message.ts';
+import { messageOf, type TopicPartition } from './message.ts';
 
 /** What one request holds: a broker takes a batch of some 1 MB at once without further settings. */
 const SEND_MESSAGES = 1_000;
 const SEND_CHARACTERS = 700_000;
 
-type Part = Readonly<{ topic: string; partition: number; messages: Message[] }>;
+type Part = Readonly<{ place: TopicPartition; messages: Message[] }>;
 
 /** A run of `messages` in requests that a broker takes. */
 const requests = (messages: readonly Message[]): Message[][] => {
@@ -49,7 +49,7 @@ export const kafkaPublisher = (
     await made.connect();
     return made;
   });
-  const send = async ({ topic, partition, messages }: Part): Promise<void> => {
+  const send = async ({ place: { topic, partition }, messages }: Part): Promise<void> => {
     for (const some of requests(messages))
       await producer.use(async (sender) => {
         const answers = await sender.send({
@@ -71,7 +71,7 @@ export const kafkaPublisher = (
     let failure: Readonly<{ error: unknown }> | undefined;
     /** Behind what is under way in its partition. */
     const inTurn = (part: Part): Promise<void> =>
-      turns.inTurn(placeName(part), async () => {
+      turns.inTurn(part.place.name, async () => {
         if (failure) throw failure.error;
         try {
           await send(part);
@@ -82,13 +82,12 @@ export const kafkaPublisher = (
       });
     return {
       async publish(events) {
-        const parts = new Map<string, Part>();
+        const parts = new Map<TopicPartition, Part>();
         for (const event of events) {
           const place = placeOf(event.stream);
-          const key = placeName(place);
-          const part = parts.get(key) ?? { ...place, messages: [] };
+          let part = parts.get(place);
+          if (!part) parts.set(place, (part = { place, messages: [] }));
           part.messages.push({ ...messageOf(event, source), partition: place.partition });
-          parts.set(key, part);
         }
         const sent = await Promise.allSettled([...parts.values()].map(inTurn));
         for (const one of sent) if (one.status === 'rejected') throw one.reason;

@@ -96,7 +96,8 @@ test('in a sequence nothing gets ahead of what has failed; the next sequence beg
     },
   });
   const { cluster } = clusterOf({ producer });
-  const split = { ...cluster, placeOf: (key: string) => ({ topic: 't', partition: key === 'a' ? 0 : 1 }) };
+  const places = [0, 1].map((partition) => ({ topic: 't', partition, name: `t/${partition}` }));
+  const split = { ...cluster, placeOf: (key: string) => places[key === 'a' ? 0 : 1]! };
   const publisher = kafkaPublisher(split, { source: 'test' });
   const of = (stream: string, revision: number) => ({
     ...newEvent(`${stream}/${revision}`),
