@@ -5,6 +5,7 @@ import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { consumers } from '../consumers/index.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
+import type { EventStore } from '../ports/event-store.ts';
 import type { EventPublisher } from '../ports/event-publisher.ts';
 import type { Leases } from '../ports/lease.ts';
 import type { Clock, Log, Randomness } from '../ports/system.ts';
@@ -23,11 +24,11 @@ export type EventLog = Readonly<{
   close(): Promise<void>;
 }>;
 
-/** `store`: the id of the event store whose events it takes. */
+/** `store`: whose events it takes. */
 export type EventLogDeps = Readonly<{
   checkpoints: Checkpoints;
   leases: Leases;
-  store: string;
+  store: EventStore;
   clock: Clock;
   randomness: Randomness;
   log: Log;
@@ -64,7 +65,7 @@ export const openEventLog = (
     clock,
     log,
   });
-  const source = `/orderfold/${store}`;
+  const source = `/orderfold/${store.id}`;
   const publisher = kafkaPublisher(cluster, { source });
   const open = [publisher];
   return {

@@ -154,7 +154,7 @@ export const openParts = async (environment: Environment, system: System): Promi
       store: store.id,
     });
     open.push({ close: closeBooks });
-    const eventLog = await openLog(environment, { ...system, ...books, store: store.id });
+    const eventLog = await openLog(environment, { ...system, ...books, store });
     if (eventLog) open.push(eventLog);
     return {
       system,

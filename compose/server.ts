@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
-import { isRetriable } from '../runtime/retry.ts';
+import { isRetriable, nameOf } from '../runtime/retry.ts';
 import { within } from '../runtime/wake.ts';
 import { assemble, type Shop } from './assemble.ts';
 import { seedDemo } from './demo.ts';
@@ -30,6 +30,7 @@ const KEEP_ALIVE_MS = 65_000;
 const ANSWER_MS = 10_000;
 /** How long the start waits for views: a new shop's are there in no time, those of a long history must not hold it up. */
 const VIEWS_MS = 2_000;
+const LOOK_AGAIN_MS = 250;
 const MISFITS_MS = 5_000;
 
 const listen = (server: Server, host: string, port: number): Promise<string> =>
@@ -88,17 +89,25 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
 
 /** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
 const refuseMisfits = async (shop: Shop, { eventLog, system: { clock, log } }: Parts): Promise<void> => {
-  const look = async (): Promise<readonly string[]> => {
-    const wrong = (await eventLog?.prepare()) ?? [];
-    return wrong.length > 0 ? wrong : shop.misfits();
-  };
-  const looked = look().catch((error: unknown) => {
-    if (!isRetriable(error)) throw error;
+  const over = new AbortController();
+  let why = `no answer in ${MISFITS_MS} ms`;
+  // Topics that were just made have no leaders for a moment.
+  const look = async (): Promise<readonly string[] | undefined> => {
+    for (; !over.signal.aborted; await clock.sleep(LOOK_AGAIN_MS, over.signal))
+      try {
+        const wrong = (await eventLog?.prepare()) ?? [];
+        return wrong.length > 0 ? wrong : await shop.misfits();
+      } catch (error) {
+        if (!isRetriable(error)) throw error;
+        why = nameOf(error);
+      }
     return undefined;
-  });
+  };
+  const looked = look();
   looked.catch(() => undefined); // it may come when nobody waits for it any more
   const found = await within(clock, MISFITS_MS, looked);
-  if (!found) log.warn({}, 'whether consumers and views fit the event store could not be looked at');
+  over.abort();
+  if (!found) log.warn({ why }, 'whether consumers and views fit the event store could not be looked at');
   else if (found[0] !== undefined) throw new Misfit(found[0]);
 };
 

@@ -28,10 +28,13 @@ export type Listening = Readonly<{
   stop(): Promise<void>;
 }>;
 
+/** As long as a consumer of Kafka's own may take over what it has polled (max.poll.interval.ms). */
+export const HANDLER_LIMIT_MS = 300_000;
+
 /**
  * What a consumer says of itself before it is handed anything. `name` is the group and the scope of the
  * effects: never rename it. `concurrency`: lanes handled at once at most. `breaker: true`: pause all of the
- * consumer while its outside world is down.
+ * consumer while its outside world is down. `limitMs`: how long one event may take, HANDLER_LIMIT_MS unless said.
  */
 export type ConsumerDeclaration = Readonly<{
   name: string;
@@ -40,6 +43,7 @@ export type ConsumerDeclaration = Readonly<{
   from: 'beginning' | 'now';
   concurrency: number;
   breaker: boolean;
+  limitMs?: number;
   /** The lane, in its partition, in which an event waits its turn: its stream, unless it is about something else. */
   laneOf?(event: EventEnvelope): string;
 }>;

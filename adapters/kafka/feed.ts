@@ -5,17 +5,18 @@ import type { Clock, Log } from '../../ports/system.ts';
 import type { Position } from '../../domain/kernel.ts';
 import type { Cluster } from './cluster.ts';
 import { FIRST_MARK, markIn, type Committed } from './mark.ts';
+import type { History } from './gap.ts';
 import { joinGroup } from './member.ts';
 import { placeName } from './message.ts';
 
 /**
  * `checkpoints` keep where a group is sent, and `leases` count the holders of each partition, for the fences: both belong
- * to the bookkeeping, and Kafka keeps how far each group has come. `store`: the id of the event store that positions are
- * of. `holder`: another for each process. `sessionMs`: how long a member without a sign of life keeps its partitions.
+ * to the bookkeeping, and Kafka keeps how far each group has come. `store`: that the topics are filled from; what they no
+ * longer hold is read there. `holder`: another for each process. `sessionMs`: how long a member without a sign of life keeps its partitions.
  */
 export type KafkaFeedOptions = Readonly<{
   cluster: Cluster;
-  store: string;
+  store: History;
   checkpoints: Checkpoints;
   leases: Leases;
   holder: string;
@@ -72,7 +73,7 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
           name: placeName({ topic, partition }),
           ...(offset === '-1'
             ? { offset: undefined, mark: FIRST_MARK }
-            : { offset, mark: markIn(metadata, options.store, group) }),
+            : { offset, mark: markIn(metadata, options.store.id, group) }),
         })),
       );
     });
@@ -118,20 +119,19 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
         ]);
         const { offset, mark = FIRST_MARK } = found.find((known) => known.name === name) ?? {};
         const { low, high } = limits.get(name) ?? EMPTY;
-        if (mark.sought < asked.n)
-          return {
-            offset: low,
-            mark: { sought: asked.n, ...(asked.to === undefined ? {} : { behind: asked.to }) },
-            fresh: true,
-          };
+        // What the group would begin with may be gone from the topic.
+        const gap = BigInt(low) > 0n ? ({ gap: true } as const) : {};
+        if (mark.sought < asked.n) {
+          const behind = asked.to === undefined ? {} : { behind: asked.to };
+          return { offset: low, mark: { sought: asked.n, ...behind, ...gap }, fresh: true };
+        }
         if (offset !== undefined)
-          return { offset: BigInt(offset) < BigInt(low) ? low : offset, mark, fresh: false };
+          return BigInt(offset) < BigInt(low)
+            ? { offset: low, mark: { ...mark, ...gap }, fresh: true }
+            : { offset, mark, fresh: false };
         if (from === 'now') return { offset: high, mark: FIRST_MARK, fresh: true };
-        return {
-          offset: low,
-          mark: from === 'beginning' ? FIRST_MARK : { sought: 0, behind: from.behind },
-          fresh: true,
-        };
+        const behind = from === 'beginning' ? {} : { behind: from.behind };
+        return { offset: low, mark: { ...FIRST_MARK, ...behind, ...gap }, fresh: true };
       };
       const subscription = joinGroup({
         ...options,

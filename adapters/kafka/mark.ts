@@ -5,9 +5,16 @@ import { OtherStore } from '../../ports/event-store.ts';
 
 /**
  * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are
- * dropped until the first one behind it. `sought`: the number of the last seek that this partition has followed.
+ * dropped until the first one behind it. `sought`: the number of the last seek that this partition has followed. `gap`:
+ * the topic no longer holds what comes next, so that it is read from the store.
  */
-export type Mark = Readonly<{ through?: Position; at?: string; behind?: Position; sought: number }>;
+export type Mark = Readonly<{
+  through?: Position;
+  at?: string;
+  behind?: Position;
+  sought: number;
+  gap?: true;
+}>;
 
 /** `offset`: where the group goes on; undefined where nothing was ever committed. */
 export type Committed = Readonly<{ offset: string | undefined; mark: Mark }>;
@@ -18,6 +25,7 @@ const Stored = z.object({
   at: z.string().optional(),
   behind: text.optional(),
   sought: z.number(),
+  gap: z.literal(true).optional(),
   store: z.string().optional(),
 });
 

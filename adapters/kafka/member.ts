@@ -6,9 +6,11 @@ import type { Fence } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { WrongTopic, type Cluster } from './cluster.ts';
 import { LEAVE_MS } from './connection.ts';
+import { fillGap, type History } from './gap.ts';
 import { textOfMark, type Committed } from './mark.ts';
 import { placeName } from './message.ts';
 import { createPlace, type Finished, type Place } from './place.ts';
+import { signsOf } from './signs.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
@@ -16,7 +18,7 @@ import { createPlace, type Finished, type Place } from './place.ts';
  */
 export type JoinOptions = Readonly<{
   cluster: Cluster;
-  store: string;
+  store: History;
   clock: Clock;
   log: Log;
   sessionMs: number;
@@ -43,28 +45,8 @@ const AGAIN_MS = 500;
 const SILENT_SESSIONS = 3;
 const SILENT_MS = 20_000;
 
-/** Signs of life of a consumer: of its group, and of what it fetches from each broker. */
-const signsOf = (consumer: Consumer, clock: Clock): Readonly<{ silentMs(): number }> => {
-  const { HEARTBEAT, GROUP_JOIN, REBALANCING, FETCH_START, FETCH } = consumer.events;
-  const nowMs = (): number => clock.now().getTime();
-  const brokers = new Map<number, number>();
-  let groupMs = nowMs();
-  const ofGroup = (): void => void (groupMs = nowMs());
-  const ofBroker = ({ payload }: { payload: { nodeId: number } }): void =>
-    void brokers.set(payload.nodeId, nowMs());
-  consumer.on(HEARTBEAT, ofGroup);
-  consumer.on(FETCH_START, ofBroker);
-  consumer.on(FETCH, ofBroker);
-  for (const event of [GROUP_JOIN, REBALANCING] as const)
-    consumer.on(event as typeof REBALANCING, () => {
-      ofGroup();
-      brokers.clear();
-    });
-  return { silentMs: () => nowMs() - Math.min(groupMs, ...brokers.values()) };
-};
-
 export const joinGroup = (options: JoinOptions): Joined => {
-  const { cluster, clock, log, sessionMs, group, topics, batchSize, filter, member } = options;
+  const { cluster, store, clock, log, sessionMs, group, topics, batchSize, filter, member } = options;
   const stopping = new AbortController();
   const places = new Map<string, Place>();
   const paused = new Set<Place>();
@@ -91,7 +73,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
     topic,
     partition,
     offset,
-    metadata: textOfMark(mark, options.store),
+    metadata: textOfMark(mark, store.id),
   });
   const commitAll = async (withinMs?: number): Promise<void> => {
     const taken = [...places.values()].flatMap((place) => {
@@ -144,6 +126,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
   };
   const follow = async (place: Place): Promise<void> => {
     const assignment = await begin(place);
+    if (assignment && place.mark()?.gap) await fillGap(options, place, assignment);
     while (assignment && !place.end.signal.aborted) {
       const handed = place.hand(batchSize);
       if (paused.has(place) && place.waiting() < FETCHED_MESSAGES / 2) fetching(place, 'resume');

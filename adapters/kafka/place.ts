@@ -8,8 +8,10 @@ import { passing } from '../stored-event.ts';
 import type { Mark } from './mark.ts';
 import { decode, placeName } from './message.ts';
 
-/** An offset as a cursor: 20 digits, so that it sorts as text. */
-const cursorOf = (offset: string): string => offset.padStart(20, '0');
+const DIGITS = 20;
+/** An offset as a cursor: 20 digits, so that it sorts as text. What comes before it from the store has its position added. */
+const cursorOf = (offset: string): string => offset.padStart(DIGITS, '0');
+const offsetAfter = (cursor: string): string => String(BigInt(cursor.slice(0, DIGITS)) + 1n);
 
 /** What is to be committed: the offset to go on at, and what is known beside it. */
 export type Finished = Readonly<{ offset: string; mark: Mark }>;
@@ -23,6 +25,10 @@ export type Place = Readonly<{
   end: AbortController;
   /** From here on messages are taken: from `offset`. */
   begin(offset: string, mark: Mark): void;
+  /** Hands out events that come before those messages, and that the topic no longer holds. */
+  handStored(events: readonly EventEnvelope[]): Handed;
+  /** All of them have been handed out, up to `until`, which messages may repeat. */
+  filled(until: Position | undefined): void;
   /** Takes what was fetched; before it has begun nothing. Says whether it took it. */
   fetched(messages: readonly KafkaMessage[], highWatermark: string): boolean;
   /** The next `most` messages at most, of which some may not concern the group; undefined when there are none. */
@@ -90,6 +96,9 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
   let [next, high] = [-1n, 0n];
   let mark: Mark | undefined;
   let dropping: Position | undefined;
+  /** Of the last offset that the topic does not hold any more. */
+  let gone = '';
+  let filledTo: Position | undefined;
   let finished: Finished | undefined;
   let wake = (): void => undefined;
   end.signal.addEventListener('abort', () => wake());
@@ -119,7 +128,23 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
     begin(offset, from) {
       next = BigInt(offset);
       mark = from;
-      dropping = from.behind;
+      if (from.gap) gone = cursorOf(String(next - 1n));
+      else dropping = from.behind;
+    },
+    handStored(events) {
+      const deliveries = events.map((event) => {
+        const cursor = `${gone}/${event.position}`;
+        out.push({ cursor, position: event.position, recordedAt: event.meta.recordedAt });
+        return { event, cursor };
+      });
+      return { deliveries, through: deliveries.at(-1)?.cursor ?? gone, atTail: false };
+    },
+    filled(until) {
+      dropping = filledTo = until ?? ('' as Position);
+      if (!mark || out.length > 0) return;
+      const { gap: _gap, ...rest } = mark;
+      mark = { ...rest, behind: filledTo };
+      finished = { offset: offsetAfter(gone), mark };
     },
     fetched(messages, highWatermark) {
       if (next < 0n || end.signal.aborted) return false;
@@ -155,15 +180,17 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
       }
       if (count === 0) return;
       out.splice(0, count);
-      const { sought, behind } = mark;
+      const gap = mark.gap && (filledTo === undefined || out[0]?.cursor.startsWith(gone));
+      const behind = mark.gap && !gap ? filledTo : mark.behind;
       mark = {
-        sought,
+        sought: mark.sought,
         ...(through === undefined ? {} : { through }),
         ...(at === undefined ? {} : { at }),
         // Until the first one behind it is finished a crash comes back to where some are to be dropped.
         ...(behind === undefined || (through !== undefined && through > behind) ? {} : { behind }),
+        ...(gap ? { gap } : {}),
       };
-      finished = { offset: String(BigInt(cursor) + 1n), mark };
+      finished = { offset: offsetAfter(cursor), mark };
     },
     take() {
       const taken = finished;

@@ -1,12 +1,13 @@
 /** One event handled: when its turn has come, again after short waits, until it is done or needs more than that. */
 import type { EventEnvelope } from '../../domain/kernel.ts';
-import type { Consumer, Verdict } from '../../ports/consumer.ts';
+import { HANDLER_LIMIT_MS, type Consumer, type Verdict } from '../../ports/consumer.ts';
 import { UNREADABLE } from '../../ports/event-feed.ts';
 import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { Clock, Randomness } from '../../ports/system.ts';
 import type { History } from './blocked.ts';
 import type { Breaker } from './breaker.ts';
 import { nameOf } from '../retry.ts';
+import { within } from '../wake.ts';
 
 /** The right to make one call; `release` exactly once, with how it ended. */
 type Permit = Readonly<{
@@ -78,6 +79,12 @@ export const createGate = ({
 /** The longest wait in memory; a longer one goes to the durable schedule so that the checkpoint proceeds. */
 const LONGEST_WAIT_MS = 1_000;
 
+/** A handler that does not end: taken for an outside that does not answer. */
+class HandlerTimeout extends Error {
+  override readonly name = 'HandlerTimeout';
+  readonly retriable = true;
+}
+
 /** An event that failed and how; the verdict is carried out by who keeps the books. */
 export type FailedFor = Readonly<{
   event: EventEnvelope;
@@ -114,6 +121,22 @@ export const createAttempt = ({
   halt,
   onRetry,
 }: Options): Attempt => {
+  const { limitMs = HANDLER_LIMIT_MS } = consumer;
+  /** One that hangs is told to end, and left: the event is tried again, as after a crash. */
+  const handle = async (event: EventEnvelope, signal: AbortSignal): Promise<void> => {
+    const own = new AbortController();
+    const gone = (): void => own.abort(signal.reason);
+    signal.addEventListener('abort', gone, { once: true });
+    try {
+      const handled = consumer.handle(event, own.signal).then(() => 'handled');
+      if (await within(clock, limitMs, handled)) return;
+    } finally {
+      signal.removeEventListener('abort', gone);
+    }
+    own.abort('too late');
+    throw new HandlerTimeout(`${event.type} is not handled within ${limitMs} ms`);
+  };
+
   const call = async (
     event: EventEnvelope,
     signal: AbortSignal,
@@ -125,11 +148,11 @@ export const createAttempt = ({
       return 'halted';
     }
     try {
-      await consumer.handle(event, signal);
+      await handle(event, signal);
       permit.release('answered');
       return 'done';
     } catch (error) {
-      const outside = error instanceof OutsideError && error.retriable;
+      const outside = error instanceof HandlerTimeout || (error instanceof OutsideError && error.retriable);
       permit.release(signal.aborted ? 'aborted' : outside ? 'outside-failed' : 'answered');
       if (signal.aborted) return 'halted';
       // An outage is not the event's fault: it goes back to the end of the line, so that the next trial is

@@ -145,6 +145,39 @@ test('who begins behind a position drops what is at or before it, also after a c
   assert.equal(again.take()?.mark, { sought: 3, through: event(3).position, at: event(3).meta.recordedAt });
 });
 
+test('what the topic no longer holds comes first; until all of it is finished a crash comes back to it', () => {
+  const from = { sought: 0, through: event(0).position, gap: true } as const;
+  const begun = (mark = from) => {
+    const place = createPlace('orderfold.order', 0, {});
+    place.begin('7', mark);
+    place.fetched([stored(event(2), 7), stored(event(3), 8)], '9');
+    return place;
+  };
+  const place = begun();
+  const old = place.handStored([event(1), event(2)]);
+  assert.ok(old.through < '7'.padStart(20, '0'), 'before every message');
+  place.filled(event(2).position);
+  place.finish(old.deliveries[0]!.cursor);
+  const early = place.take()!;
+  assert.is(early.offset, '7');
+  assert.equal(early.mark, { ...from, through: event(1).position, at: event(1).meta.recordedAt });
+  assert.equal(markIn(textOfMark(early.mark, 'ours'), 'ours', 'payment'), early.mark);
+  place.finish(old.through);
+  assert.not.ok(place.take()?.mark.gap);
+  const rest = place.hand(10);
+  assert.equal(
+    rest?.deliveries.map((one) => one.event.revision),
+    [3],
+    'what both hold comes once',
+  );
+  place.finish(rest!.through);
+  assert.is(place.take()?.offset, '9');
+
+  const nothing = begun();
+  nothing.filled(event(2).position);
+  assert.equal(nothing.take()?.mark, { sought: 0, through: event(0).position, behind: event(2).position });
+});
+
 test('what another program wrote beside an offset is no mark', () => {
   for (const metadata of [null, '', 'x', '{"sought":"no"}', '[]'])
     assert.equal(markIn(metadata, 'ours', 'payment'), { sought: 0 });

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { openCluster, type Cluster } from '../../adapters/kafka/cluster.ts';
 import { joinGroup } from '../../adapters/kafka/member.ts';
 import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
+import { memoryEventStore } from '../../adapters/memory/event-store.ts';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import { fakeClock, until } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
@@ -165,7 +166,7 @@ for (const [silent, talks] of [
     const given: string[] = [];
     const joined = joinGroup({
       cluster,
-      store: 'store',
+      store: memoryEventStore(),
       clock,
       log: quietLog,
       sessionMs: 10_000,

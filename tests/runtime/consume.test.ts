@@ -37,6 +37,32 @@ test('a slow event delays no other stream', async () => {
   await running.close();
 });
 
+test('a handler that does not end within its limit is told so, left, and the event tried again; its lane waits, others go on', async () => {
+  const w = world({ limitMs: 5_000, concurrency: 2 });
+  const signals: AbortSignal[] = [];
+  w.steering.handle = ({ stream, revision }, signal) => {
+    if (stream !== 'order-a' || revision > 0) return Promise.resolve();
+    signals.push(signal);
+    return signals.length <= 2 ? new Promise(() => undefined) : Promise.resolve();
+  };
+  w.steering.onFailure = ({ error }) =>
+    (error as Error).name === 'HandlerTimeout' ? { do: 'retry', afterMs: 100 } : { do: 'park', why: 'other' };
+  await w.happen('order-a', 'order-a', 'order-b', 'order-c');
+  const running = await w.start();
+  await until('others are done', () => w.handled.length === 2);
+  assert.is(running.status().inFlight, 1);
+  await w.clock.advance(4_900);
+  assert.not.ok(signals[0]!.aborted);
+  await w.clock.advance(300);
+  await until('it is tried again', () => signals.length === 2);
+  assert.ok(signals[0]!.aborted);
+  assert.equal(w.handled, ['order-b@0', 'order-c@0']);
+  await w.clock.advance(6_000);
+  await running.idle();
+  assert.equal(of(w.handled, 'order-a'), ['order-a@0', 'order-a@1']);
+  await running.close();
+});
+
 test('the checkpoint stays before an event that is not finished, and goes past it once it is', async () => {
   const w = world();
   const slow = latch();

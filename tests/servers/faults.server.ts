@@ -73,7 +73,7 @@ const worldOn = (prefix: string) => {
         ...parts,
         ...books,
         cluster: cluster(),
-        store: store.id,
+        store,
         holder: systemRandomness.uuid(),
         sessionMs: 2_000,
       }),
@@ -195,7 +195,7 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
   const reader = kafkaFeed({
     ...w.books,
     cluster: asked,
-    store: w.store.id,
+    store: w.store,
     holder: 'reader',
     clock: systemClock,
     log: quietLog,
