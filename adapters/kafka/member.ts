@@ -168,14 +168,20 @@ export const joinGroup = (options: JoinOptions): Joined => {
     });
     consumer = made;
     const signs = signsOf(made, clock);
+    /** One that was left because it hung may wake up. */
+    const isLeft = (): boolean => consumer !== made;
     // What was given before is gone with every new assignment; what stays is begun again from what was committed.
     made.on(made.events.GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+      if (isLeft()) return;
       leaveAll();
       for (const [topic, partitions] of Object.entries(memberAssignment))
         for (const partition of partitions) give(topic, partition);
     });
-    made.on(made.events.REBALANCING, leaveAll);
+    made.on(made.events.REBALANCING, () => {
+      if (!isLeft()) leaveAll();
+    });
     made.on(made.events.CRASH, ({ payload }) => {
+      if (isLeft()) return;
       leaveAll();
       why = payload.error;
       if (!payload.restart) gone.abort();
@@ -188,7 +194,9 @@ export const joinGroup = (options: JoinOptions): Joined => {
           autoCommit: false,
           eachBatchAutoResolve: false,
           partitionsConsumedConcurrently: topics.length * cluster.partitions,
-          eachBatch,
+          eachBatch: async (payload) => {
+            if (!isLeft()) await eachBatch(payload);
+          },
         });
       };
       await cluster.ask('be followed', beginning());

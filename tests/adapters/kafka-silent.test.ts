@@ -164,6 +164,7 @@ for (const [silent, talks] of [
     };
     const { clock, cluster } = clusterOf({ consumer });
     const given: string[] = [];
+    const held: AbortSignal[] = [];
     const joined = joinGroup({
       cluster,
       store: memoryEventStore(),
@@ -175,7 +176,10 @@ for (const [silent, talks] of [
       batchSize: 10,
       filter: { categories: ['order'] },
       member: {
-        onAssigned: async ({ partition }) => void given.push(partition),
+        async onAssigned({ partition, signal }) {
+          given.push(partition);
+          held.push(signal);
+        },
         onBatch: async () => undefined,
       },
       startOf: async () => ({ offset: '0', mark: { sought: 0 }, fresh: false }),
@@ -200,6 +204,15 @@ for (const [silent, talks] of [
     await until('it joins anew', () => lives.length === 2);
     lives[1]!.says('join', join);
     await until('it is given anew', () => given.length === 2);
+    lives[0]!.says('join', join);
+    lives[0]!.says('rebalancing', {});
+    lives[0]!.says('crash', { error: new Error('late'), restart: false });
+    await clock.advance(1_000);
+    assert.equal(
+      [lives.length, given.length, held.at(-1)?.aborted],
+      [2, 2, false],
+      'what was left is not heard',
+    );
     const closing = joined.close();
     await clock.advance(1_000);
     await closing;
