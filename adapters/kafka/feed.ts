@@ -143,6 +143,8 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
         member,
         startOf,
         soughtNow: async () => (await sought(group)).n,
+        firstOf: async (topic, partition) =>
+          ((await ends([topic])).get(placeName({ topic, partition })) ?? EMPTY).low,
         fenceOf: (name) => fenceOf(`consume:${group}/${name}`),
       });
       oldest.set(group, subscription.oldest);

@@ -14,7 +14,7 @@ import { signsOf } from './signs.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
- * last seek of the group. `fenceOf`: makes this member the newest holder of a partition. `store`: as the feed has it.
+ * last seek of the group. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the newest holder of a partition. `store`: as the feed has it.
  */
 export type JoinOptions = Readonly<{
   cluster: Cluster;
@@ -29,6 +29,7 @@ export type JoinOptions = Readonly<{
   member: Member;
   startOf(topic: string, partition: number): Promise<Committed & Readonly<{ fresh: boolean }>>;
   soughtNow(): Promise<number>;
+  firstOf(topic: string, partition: number): Promise<string>;
   fenceOf(partition: string): Promise<Fence>;
 }>;
 export type Joined = FeedSubscription & Readonly<{ oldest(partition: string): string | undefined }>;
@@ -147,8 +148,17 @@ export const joinGroup = (options: JoinOptions): Joined => {
     running.add(following);
   };
 
+  const again = (place: Place): void => {
+    leave(place);
+    give(place.topic, place.partition);
+  };
+  /** Who is slower than the topic forgets is sent on by the driver to what is left. */
+  const isForgotten = async (place: Place): Promise<boolean> =>
+    BigInt(await options.firstOf(place.topic, place.partition)) > place.next();
+
   const eachBatch = async ({ batch, resolveOffset }: EachBatchPayload): Promise<void> => {
     const place = places.get(placeName(batch));
+    if (place?.lacks(batch.messages) && (await isForgotten(place))) return again(place);
     if (!place?.fetched(batch.messages, batch.highWatermark)) return;
     resolveOffset(batch.lastOffset());
     if (place.waiting() >= FETCHED_MESSAGES) fetching(place, 'pause');
@@ -209,10 +219,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
           throw new StoreUnavailable('nothing was heard of the consumer');
         const n = await options.soughtNow().catch(() => 0);
         const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
-        for (const place of elsewhere) {
-          leave(place);
-          give(place.topic, place.partition);
-        }
+        elsewhere.forEach(again);
       }
       if (!stopping.signal.aborted) throw why;
       await commitAll(LEAVE_MS);

@@ -29,6 +29,10 @@ export type Place = Readonly<{
   handStored(events: readonly EventEnvelope[]): Handed;
   /** All of them have been handed out, up to `until`, which messages may repeat. */
   filled(until: Position | undefined): void;
+  /** Whether messages are missing before these: the next one expected is another. */
+  lacks(messages: readonly KafkaMessage[]): boolean;
+  /** The offset that comes next. */
+  next(): bigint;
   /** Takes what was fetched; before it has begun nothing. Says whether it took it. */
   fetched(messages: readonly KafkaMessage[], highWatermark: string): boolean;
   /** The next `most` messages at most, of which some may not concern the group; undefined when there are none. */
@@ -146,6 +150,8 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
       mark = { ...rest, behind: filledTo };
       finished = { offset: offsetAfter(gone), mark };
     },
+    next: () => next,
+    lacks: ([first]) => next >= 0n && first !== undefined && BigInt(first.offset) > next,
     fetched(messages, highWatermark) {
       if (next < 0n || end.signal.aborted) return false;
       high = BigInt(highWatermark);

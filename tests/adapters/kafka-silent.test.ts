@@ -184,6 +184,7 @@ for (const [silent, talks] of [
       },
       startOf: async () => ({ offset: '0', mark: { sought: 0 }, fresh: false }),
       soughtNow: async () => 0,
+      firstOf: async () => '0',
       fenceOf: async (lease) => ({ lease, token: 1 }),
     });
     const join = { memberAssignment: { 'orderfold.order': [0] } };
