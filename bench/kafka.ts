@@ -4,16 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kafka, logLevel, Partitioners, type Message } from 'kafkajs';
+import { Partitioners, type Message } from 'kafkajs';
 import { openCluster, type Cluster } from '../adapters/kafka/cluster.ts';
+import { connectKafka } from '../adapters/kafka/connection.ts';
 import { messageOf } from '../adapters/kafka/message.ts';
 import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
-import { systemClock, systemRandomness } from '../adapters/system.ts';
+import { jsonLog, systemClock, systemRandomness } from '../adapters/system.ts';
 import type { Publishing } from '../ports/event-publisher.ts';
 import type { EventStore } from '../ports/event-store.ts';
-import type { Log } from '../ports/system.ts';
 import { runForward } from '../runtime/feed/forward.ts';
 import { createLeased } from '../runtime/lease.ts';
 import { inTurn, spreadOf, type Comparison } from './compare.ts';
@@ -32,19 +32,20 @@ const PAGE = 500;
 const LEASE_MS = 30_000;
 const LOOK_MS = 1;
 const CATEGORY = 'order';
-const silent: Log = { info() {}, warn() {}, error() {} };
+const silent = jsonLog('silent');
 
 /** Takes topics and groups of a run away. */
 const clear = async (brokers: readonly string[], prefix: string): Promise<void> => {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
+  const { asAdmin, close } = connectKafka({ brokers, clientId: 'bench', clock: systemClock, log: silent });
   try {
-    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(prefix));
-    if (topics.length > 0) await admin.deleteTopics({ topics });
-    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
-    await admin.deleteGroups(groups.filter((group) => group.startsWith(prefix)));
+    await asAdmin(async (admin) => {
+      const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(prefix));
+      if (topics.length > 0) await admin.deleteTopics({ topics });
+      const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+      await admin.deleteGroups(groups.filter((group) => group.startsWith(prefix)));
+    });
   } finally {
-    await admin.disconnect();
+    await close();
   }
 };
 const newPrefix = (): string => `bench-${systemRandomness.uuid().slice(0, 8)}.`;

@@ -2,7 +2,7 @@
 import autocannon from 'autocannon';
 import { systemRandomness } from '../adapters/system.ts';
 
-export type Basket = Readonly<{ authorization: string; body: Buffer }>;
+export type Basket = Readonly<{ token: string; body: Buffer }>;
 /** `perSecond`: answers 201 a second. Latencies in milliseconds. */
 export type Measured = Readonly<{
   answered: number;
@@ -85,7 +85,7 @@ export const basketsOf = async (url: string, customers: number): Promise<readonl
       payment: { method: 'card' },
     };
     baskets.push({
-      authorization: `Bearer ${await tokenOf(url, 'customer')}`,
+      token: await tokenOf(url, 'customer'),
       body: Buffer.from(JSON.stringify(order)),
     });
   }
@@ -93,19 +93,8 @@ export const basketsOf = async (url: string, customers: number): Promise<readonl
 };
 
 /** One checkout; throws unless the answer is a success. */
-export const placeOne = async (
-  url: string,
-  { authorization, body }: Basket,
-): Promise<{ orderId: string }> => {
-  const headers = {
-    authorization,
-    'content-type': 'application/json',
-    'idempotency-key': systemRandomness.uuid(),
-  };
-  const response = await fetch(`${url}/orders`, { method: 'POST', headers, body: new Uint8Array(body) });
-  if (!response.ok) throw new Error(`a checkout was answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as { orderId: string };
-};
+export const placeOne = (url: string, { token, body }: Basket): Promise<{ orderId: string }> =>
+  sent('POST', `${url}/orders`, token, JSON.parse(body.toString()));
 
 /**
  * Runs for `seconds` or `amount` requests, each connection sending as soon as it is answered. Throws unless
@@ -128,11 +117,11 @@ export const checkouts = async (
         method: 'POST',
         path: '/orders',
         setupRequest(request) {
-          const { authorization, body } = baskets[next++ % baskets.length] as Basket;
+          const { token, body } = baskets[next++ % baskets.length] as Basket;
           return {
             ...request,
             headers: {
-              authorization,
+              authorization: `Bearer ${token}`,
               'content-type': 'application/json',
               'idempotency-key': systemRandomness.uuid(),
             },

@@ -34,8 +34,8 @@ export const backoffMs = (attempt: number, fraction: number): number =>
 /**
  * Retries what says that it is retriable, for an hour since the first failure, then parks; parks everything
  * else at once, since a programming error or a call that is wrong does not mend itself. A conflict (another
- * process was faster) never parks, nor does an event that only newer code reads. `why` names no more than the kind of error: its message may hold personal
- * data.
+ * process was faster) never parks, nor does an event that only newer code reads. `why` names no more than
+ * the kind of error: its message may hold personal data.
  */
 export const outsidePolicy = ({ error, attempt, sinceFirstMs, fraction }: Failure): Verdict => {
   if (!isRetriable(error)) return { do: 'park', why: `${nameOf(error)}: trying again would not help` };

@@ -17,8 +17,8 @@ const WHAT_TO_DO =
   'the events are older than what goes with them, or some of them are gone: bring back all files of one backup (npm run restore)';
 
 /**
- * A sentence for a store whose events have moved, and for each consumer and each build of a view that belongs to another event store, or that is past the end of
- * this one: it would pass over what is appended next.
+ * A sentence for a store whose events have moved, and for each consumer and each build of a view that belongs to another
+ * event store, or that is past the end of this one: it would pass over what is appended next.
  */
 export const misfits = async ({
   store,

@@ -2,7 +2,7 @@
 import type { Admin } from 'kafkajs';
 import { categoryOf } from '../../domain/kernel.ts';
 import { connectKafka, type Connection, type ConnectionOptions } from './connection.ts';
-import { placeName, placing, type TopicPartition } from './message.ts';
+import { placesOf, placingIn, type TopicPartition } from './message.ts';
 
 /**
  * `categories`: one topic for each. `partitions`: of each topic; how many a topic has never changes, since a stream stays
@@ -55,16 +55,11 @@ export const openCluster = ({
   const connection = connectKafka(where);
   const { asAdmin } = connection;
   const topicName = (category: string): string => `${prefix}orderfold.${category}`;
-  const placesOf = new Map(
-    categories.map((category) => [category, placing(topicName(category), partitions)]),
+  const placesIn = new Map(
+    categories.map((category) => [category, placesOf(topicName(category), partitions)]),
   );
-  const places = new Set(
-    categories.flatMap((category) =>
-      Array.from({ length: partitions }, (_, partition) =>
-        placeName({ topic: topicName(category), partition }),
-      ),
-    ),
-  );
+  const placing = new Map([...placesIn].map(([category, places]) => [category, placingIn(places)]));
+  const known = new Set([...placesIn.values()].flat().map(({ name }) => name));
 
   const make = async (asked: Admin, names: readonly string[]): Promise<void> => {
     const there = await asked.listTopics();
@@ -95,10 +90,10 @@ export const openCluster = ({
     ...connection,
     partitions,
     groupId: (group) => `${prefix}${group}`,
-    has: (place) => places.has(place),
+    has: (place) => known.has(place),
     topics: (wanted) => categories.filter((category) => wanted?.includes(category) ?? true).map(topicName),
     placeOf(stream) {
-      const place = placesOf.get(categoryOf(stream));
+      const place = placing.get(categoryOf(stream));
       if (!place) throw new RangeError(`no topic takes events of ${stream}`);
       return place(stream);
     },
@@ -121,7 +116,7 @@ export const openCluster = ({
       return {
         ...connection,
         makeTopics: async () => undefined,
-        placeOf: placing(topic, found[0]?.count ?? partitions),
+        placeOf: placingIn(placesOf(topic, found[0]?.count ?? partitions)),
       };
     },
   };

@@ -4,7 +4,7 @@ import type { Fence, Leases } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import type { Position } from '../../domain/kernel.ts';
 import type { Cluster } from './cluster.ts';
-import { FIRST_MARK, markIn, type Committed } from './mark.ts';
+import { FIRST_MARK, latest, markIn, placeOfMark, type Committed } from './mark.ts';
 import type { History } from './gap.ts';
 import { joinGroup } from './member.ts';
 import { placeName } from './message.ts';
@@ -12,7 +12,8 @@ import { placeName } from './message.ts';
 /**
  * `checkpoints` keep where a group is sent, and `leases` count the holders of each partition, for the fences: both belong
  * to the bookkeeping, and Kafka keeps how far each group has come. `store`: that the topics are filled from; what they no
- * longer hold is read there. `holder`: another for each process. `sessionMs`: how long a member without a sign of life keeps its partitions.
+ * longer hold is read there. `holder`: another for each process. `sessionMs`: how long a member without a sign of life
+ * keeps its partitions.
  */
 export type KafkaFeedOptions = Readonly<{
   cluster: Cluster;
@@ -35,12 +36,6 @@ const EMPTY = { low: '0', high: '0' };
 type Sought = Readonly<{ text: string | undefined; n: number; to: Position | undefined }>;
 type Known = Committed & Readonly<{ topic: string; name: string }>;
 type Ends = Readonly<{ low: string; high: string }>;
-
-const latest = (positions: readonly (Position | undefined)[]): Position | undefined =>
-  positions
-    .filter((position) => position !== undefined)
-    .sort()
-    .at(-1);
 
 /**
  * The topics of `cluster` as the feed that groups follow. A partition is `topic/number`, a cursor its offset. Lag counts
@@ -170,7 +165,7 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
       const at = found.map(({ mark, behind }) =>
         mark.sought < asked.n
           ? { done: false, position: asked.to }
-          : { done: behind === 0, position: latest([mark.through, mark.behind]) },
+          : { done: behind === 0, position: placeOfMark(mark) },
       );
       const unfinished = at.filter(({ done }) => !done);
       if (unfinished.length === 0) return latest(at.map(({ position }) => position));

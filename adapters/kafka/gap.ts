@@ -3,6 +3,7 @@ import type { Assignment, Member } from '../../ports/event-feed.ts';
 import { StoreUnavailable, type EventFilter, type EventStore } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import type { Cluster } from './cluster.ts';
+import { FIRST_MARK, placeOfMark } from './mark.ts';
 import type { Place } from './place.ts';
 
 /** What of an event store is needed to read what topics no longer hold. */
@@ -49,8 +50,7 @@ export const fillGap = async (
   const categories = filter.categories?.filter((category) => cluster.topics([category])[0] === place.topic);
   const options = { ...filter, ...(categories ? { categories } : {}), limit: batchSize };
   const until = await read(() => store.tail());
-  const { through, behind } = place.mark() ?? {};
-  let after = through === undefined || (behind !== undefined && behind > through) ? behind : through;
+  let after = placeOfMark(place.mark() ?? FIRST_MARK);
   while (until !== undefined && (after === undefined || after < until)) {
     const page = await read(() => store.readAll(after, options));
     if (page?.scanned === undefined) return;

@@ -54,4 +54,13 @@ export const markIn = (metadata: string | null | undefined, store: string, group
   // What JSON leaves out stays left out.
   return mark as Mark;
 };
+/** The last of the positions that are there. */
+export const latest = (positions: readonly (Position | undefined)[]): Position | undefined =>
+  positions
+    .filter((position) => position !== undefined)
+    .sort()
+    .at(-1);
+
+/** Up to where a partition is finished, or not to be handled. */
+export const placeOfMark = ({ through, behind }: Mark): Position | undefined => latest([through, behind]);
 export const textOfMark = (mark: Mark, store: string): string => JSON.stringify({ ...mark, store });

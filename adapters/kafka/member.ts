@@ -14,7 +14,8 @@ import { signsOf } from './signs.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
- * last seek of the group. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the newest holder of a partition. `store`: as the feed has it.
+ * last seek of the group. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the
+ * newest holder of a partition. `store`: as the feed has it.
  */
 export type JoinOptions = Readonly<{
   cluster: Cluster;

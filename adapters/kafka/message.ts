@@ -32,14 +32,15 @@ export const partitioning = (partitions: number): ((stream: string) => number) =
 
 /** `name`: as `placeName` has it. The same object for each stream that goes there. */
 export type TopicPartition = Readonly<{ topic: string; partition: number; name: string }>;
-export const placing = (topic: string, partitions: number): ((stream: string) => TopicPartition) => {
-  const partitionOf = partitioning(partitions);
-  const all = Array.from({ length: partitions }, (_, partition) => ({
+export const placesOf = (topic: string, partitions: number): readonly TopicPartition[] =>
+  Array.from({ length: partitions }, (_, partition) => ({
     topic,
     partition,
     name: placeName({ topic, partition }),
   }));
-  return (stream) => all[partitionOf(stream)]!;
+export const placingIn = (places: readonly TopicPartition[]): ((stream: string) => TopicPartition) => {
+  const partitionOf = partitioning(places.length);
+  return (stream) => places[partitionOf(stream)]!;
 };
 
 /** `source`: the CloudEvents source, which names the store. Data is the value, everything else stands in headers. */
