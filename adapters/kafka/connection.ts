@@ -1,7 +1,14 @@
 /** The driver, within bounds: each thing that is asked of it ends, and so do its connections. */
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import kafkajs, { Kafka, logLevel, type Admin, type SASLOptions } from 'kafkajs';
+import kafkajs, {
+  Kafka,
+  logLevel,
+  type Admin,
+  type Consumer,
+  type ConsumerConfig,
+  type SASLOptions,
+} from 'kafkajs';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Clock, Log } from '../../ports/system.ts';
 import { inTime } from '../in-time.ts';
@@ -31,6 +38,12 @@ export type Shared<C> = Readonly<{
   close(): Promise<void>;
 }>;
 
+/**
+ * `end`: leaves the group, in peace if the brokers let it, and cuts the sockets. One that leaves while it joins, or waits
+ * to begin anew, would join all the same (kafkajs 2.2.4), and hold partitions that nobody handles.
+ */
+export type EndingConsumer = Readonly<{ consumer: Consumer; end(): Promise<void> }>;
+
 /** A request that is sent in the moment in which its connection breaks is never answered by kafkajs 2.2.4, nor refused. */
 export type Connection = Readonly<{
   kafka: Kafka;
@@ -39,8 +52,8 @@ export type Connection = Readonly<{
   /** A client for all that is asked of it. */
   shared<C extends Client>(doing: string, make: () => Promise<C>): Shared<C>;
   asAdmin: Shared<Admin>['use'];
-  /** Leaves the brokers, in peace if they let it. */
-  leave(client: Client | Promise<Client>): Promise<void>;
+  /** A consumer with sockets of its own; it never begins anew by itself. */
+  consumer(config: ConsumerConfig): EndingConsumer;
   /** Cuts what is still connected, also what did not leave. */
   close(): Promise<void>;
 }>;
@@ -54,21 +67,20 @@ const isDrivers = (error: unknown): error is Error =>
 
 const CONNECTION_MS = 3_000;
 const REQUEST_MS = 10_000;
+const RETRIES = 4;
 /** The driver tries again by itself meanwhile. */
 const ANSWER_MS = 30_000;
 /** A broker that hangs must not hold up the end of a process. */
 export const LEAVE_MS = 5_000;
 const KEEP_ALIVE_MS = 60_000;
 
-export const connectKafka = ({
-  brokers,
-  clientId,
-  ssl = false,
-  sasl,
-  clock,
-  log,
-}: ConnectionOptions): Connection => {
+/** `cut`: ends every connection; the driver gets no other, whatever it still tries. */
+type Driver = Readonly<{ kafka: Kafka; cut(): void }>;
+
+const startDriver = ({ brokers, clientId, ssl = false, sasl, log }: ConnectionOptions): Driver => {
   const sockets = new Set<Socket>();
+  let isCut = false;
+  const end = (socket: Socket): unknown => socket.destroy(new Error('given up'));
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId,
@@ -76,12 +88,13 @@ export const connectKafka = ({
     ...(sasl ? { sasl: { ...sasl } as SASLOptions } : {}),
     connectionTimeout: CONNECTION_MS,
     requestTimeout: REQUEST_MS,
-    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 2_000 },
+    retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 2_000 },
     // As the driver's own does it.
     socketFactory({ host, port, ssl: tls, onConnect }) {
       const socket = tls
         ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls }, onConnect)
         : connectTcp({ host, port }, onConnect);
+      if (isCut) end(socket);
       sockets.add(socket);
       return socket.setKeepAlive(true, KEEP_ALIVE_MS).once('close', () => sockets.delete(socket));
     },
@@ -95,6 +108,18 @@ export const connectKafka = ({
           message,
         ),
   });
+  return {
+    kafka,
+    cut() {
+      isCut = true;
+      for (const socket of sockets) if (!socket.writableEnded) end(socket);
+    },
+  };
+};
+
+export const connectKafka = (options: ConnectionOptions): Connection => {
+  const { brokers, clock, log } = options;
+  const { kafka, cut } = startDriver(options);
   const away = (doing: string, why: string, cause?: unknown): StoreUnavailable =>
     new StoreUnavailable(`Kafka (${brokers.join(', ')}) cannot ${doing}: ${why}`, { cause });
   const ask: Connection['ask'] = async (doing, work, withinMs = ANSWER_MS) => {
@@ -104,7 +129,8 @@ export const connectKafka = ({
       throw isDrivers(error) ? away(doing, error.message, error) : error;
     }
   };
-  const leave: Connection['leave'] = async (client) => {
+  /** Leaves the brokers, in peace if they let it. */
+  const leave = async (client: Client | Promise<Client>): Promise<void> => {
     const left = Promise.resolve(client).then(
       (made) => made.disconnect(),
       () => undefined,
@@ -147,11 +173,22 @@ export const connectKafka = ({
     kafka,
     ask,
     shared,
-    leave,
     asAdmin: admin.use,
+    consumer(config) {
+      const driver = startDriver(options);
+      const retry = { retries: RETRIES, restartOnFailure: async () => false };
+      const consumer = driver.kafka.consumer({ ...config, retry });
+      return {
+        consumer,
+        async end() {
+          await leave(consumer);
+          driver.cut();
+        },
+      };
+    },
     async close() {
       await admin.close();
-      for (const socket of sockets) if (!socket.writableEnded) socket.destroy(new Error('given up'));
+      cut();
     },
   };
 };

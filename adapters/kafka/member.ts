@@ -10,7 +10,7 @@ import { fillGap, type History } from './gap.ts';
 import { textOfMark, type Committed } from './mark.ts';
 import { placeName } from './message.ts';
 import { createPlace, type Finished, type Place } from './place.ts';
-import { signsOf } from './signs.ts';
+import { fallsSilent } from './signs.ts';
 
 /**
  * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
@@ -169,7 +169,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
     gone = new AbortController();
     const over = AbortSignal.any([gone.signal, stopping.signal]);
     let why: Error = new StoreUnavailable('the consumer has stopped');
-    const made = cluster.kafka.consumer({
+    const { consumer: made, end } = cluster.consumer({
       groupId: cluster.groupId(group),
       sessionTimeout: sessionMs,
       heartbeatInterval: Math.floor(sessionMs / BEATS),
@@ -178,7 +178,6 @@ export const joinGroup = (options: JoinOptions): Joined => {
       allowAutoTopicCreation: false,
     });
     consumer = made;
-    const signs = signsOf(made, clock);
     /** One that was left because it hung may wake up. */
     const isLeft = (): boolean => consumer !== made;
     // What was given before is gone with every new assignment; what stays is begun again from what was committed.
@@ -195,7 +194,12 @@ export const joinGroup = (options: JoinOptions): Joined => {
       if (isLeft()) return;
       leaveAll();
       why = payload.error;
-      if (!payload.restart) gone.abort();
+      gone.abort();
+    });
+    void fallsSilent(made, clock, Math.max(SILENT_MS, SILENT_SESSIONS * sessionMs), over).then(() => {
+      if (over.aborted) return;
+      why = new StoreUnavailable('nothing was heard of the consumer');
+      gone.abort();
     });
     try {
       const beginning = async (): Promise<void> => {
@@ -216,8 +220,6 @@ export const joinGroup = (options: JoinOptions): Joined => {
         if (over.aborted) break;
         await commitAll();
         if (lookMs > 0) continue;
-        if (signs.silentMs() > Math.max(SILENT_MS, SILENT_SESSIONS * sessionMs))
-          throw new StoreUnavailable('nothing was heard of the consumer');
         const n = await options.soughtNow().catch(() => 0);
         const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
         elsewhere.forEach(again);
@@ -228,7 +230,7 @@ export const joinGroup = (options: JoinOptions): Joined => {
       leaveAll();
       await Promise.all(running);
       consumer = undefined;
-      await cluster.leave(made);
+      await end();
     }
   };
   const stay = async (): Promise<void> => {

@@ -18,7 +18,9 @@ const never = new Promise<never>(() => undefined);
 const test = suite('Kafka: a driver that falls silent');
 
 /** A cluster that is never reached, whose driver hands out these. */
-const clusterOf = (clients: Readonly<{ producer?: () => unknown; consumer?: () => unknown }>) => {
+const clusterOf = (
+  clients: Readonly<{ producer?: () => Partial<Producer>; consumer?: Cluster['consumer'] }>,
+) => {
   const clock = fakeClock(START);
   const cluster: Cluster = openCluster({
     brokers: ['127.0.0.1:9'],
@@ -28,8 +30,9 @@ const clusterOf = (clients: Readonly<{ producer?: () => unknown; consumer?: () =
     clock,
     log: quietLog,
   });
-  const kafka = Object.assign(Object.create(cluster.kafka) as typeof cluster.kafka, clients);
-  return { clock, cluster: { ...cluster, kafka, makeTopics: async () => undefined } };
+  const { producer, consumer = cluster.consumer } = clients;
+  const kafka = Object.assign(Object.create(cluster.kafka) as typeof cluster.kafka, { producer });
+  return { clock, cluster: { ...cluster, kafka, consumer, makeTopics: async () => undefined } };
 };
 
 test('what is published is given up after half a minute, and goes through a new producer the next time', async () => {
@@ -147,7 +150,6 @@ const talkative = (): Readonly<{ consumer: Consumer; says(event: string, payload
     resume: () => undefined,
     seek: () => undefined,
     commitOffsets: async () => undefined,
-    disconnect: async () => undefined,
   } as unknown as Consumer;
   return { consumer, says: (event, payload) => void emitter.emit(event, { payload }) };
 };
@@ -158,9 +160,9 @@ for (const [silent, talks] of [
 ] as const)
   test(`${silent} is joined anew after half a minute, others are left in peace`, async () => {
     const lives: ReturnType<typeof talkative>[] = [];
-    const consumer = (): Consumer => {
+    const consumer: Cluster['consumer'] = () => {
       lives.push(talkative());
-      return lives.at(-1)!.consumer;
+      return { consumer: lives.at(-1)!.consumer, end: async () => undefined };
     };
     const { clock, cluster } = clusterOf({ consumer });
     const given: string[] = [];

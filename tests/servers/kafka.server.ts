@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openCluster } from '../../adapters/kafka/cluster.ts';
+import type { EndingConsumer } from '../../adapters/kafka/connection.ts';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { OtherStore } from '../../ports/event-store.ts';
@@ -49,6 +50,47 @@ moved('a group finds its marks, and neither goes on nor tells how far it has com
   await w.close();
 });
 moved.run();
+
+const ending = suite('Kafka: a consumer that is ended');
+for (const when of ['joins', 'fails'] as const)
+  ending(`while it ${when}: it does not come back, and another has its partitions`, async () => {
+    const w = await world(2);
+    for (const key of 'abcdefgh') await w.happen(`order-${key}`);
+    const topics = w.cluster.topics(['order']);
+    const made = () =>
+      w.cluster.consumer({
+        groupId: `ending-${when}`,
+        sessionTimeout: 2_000,
+        heartbeatInterval: 200,
+        maxWaitTimeInMs: 100,
+      });
+    const follow = async ({ consumer }: EndingConsumer, eachBatch: () => Promise<void>): Promise<void> => {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+      await consumer.run({ eachBatch });
+    };
+    const [stays, goes] = [made(), made()];
+    const { GROUP_JOIN, HEARTBEAT, REBALANCING, STOP } = stays.consumer.events;
+    let [held, heartbeats] = [0, 0];
+    stays.consumer.on(GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+      [held, heartbeats] = [Object.values(memberAssignment).flat().length, 0];
+    });
+    stays.consumer.on(HEARTBEAT, () => (heartbeats += 1));
+    const staying = (): Promise<void> => follow(stays, async () => undefined);
+    // kafkajs may never say how that ended, hence the events.
+    const ended = new Promise<void>((resolve) => {
+      if (when === 'joins') stays.consumer.on(REBALANCING, () => void goes.end().then(resolve));
+      else goes.consumer.on(STOP, () => void goes.end().then(resolve));
+    });
+    if (when === 'joins') await staying();
+    void follow(goes, () => Promise.reject(new Error('it fails')));
+    await ended;
+    if (when === 'fails') await staying();
+    await w.advanceUntil('all partitions stay', () => held === 2 && heartbeats > 10);
+    await stays.end();
+    await w.close();
+  });
+ending.run();
 
 const again = suite('Kafka: a range published again');
 again(

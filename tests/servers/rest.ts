@@ -30,17 +30,29 @@ export const comesToRest = async ({ variables, client, shoppers, servers }: Driv
   const onStore = Object.entries(variables).filter(([name]) => !name.startsWith('KAFKA_'));
   const parts = await openParts(readEnvironment(Object.fromEntries(onStore)), system);
   try {
+    let unrest: readonly string[] = [];
     const ended = async (): Promise<boolean> => {
-      const consuming = (await client.ok('GET', '/ops/consumers')).items;
-      const forwarded = (await client.ok('GET', '/ops/forward')).items;
-      if ([...consuming, ...forwarded].some(({ lag }: any) => lag.events > 0)) return false;
-      if (consuming.some(({ retrying }: any) => retrying > 0)) return false;
+      const { items: consuming } = await client.ok('GET', '/ops/consumers');
+      const { items: forwarded } = await client.ok('GET', '/ops/forward');
+      unrest = [...consuming, ...forwarded]
+        .filter(({ lag, retrying = 0 }: any) => lag.events > 0 || retrying > 0)
+        .map((busy) => JSON.stringify(busy));
+      if (unrest.length > 0) return false;
       const { orders } = await foldAll(parts);
-      return [...orders.values()].every(
-        (order) => order.closedAt !== undefined && ['delivered', 'cancelled'].includes(statusOf(order)),
-      );
+      unrest = [...orders]
+        .map(([orderId, order]) => ({
+          orderId,
+          status: statusOf(order),
+          isClosed: order.closedAt !== undefined,
+        }))
+        .filter(({ status, isClosed }) => !isClosed || !['delivered', 'cancelled'].includes(status))
+        .map(({ orderId, status }) => `order ${orderId} is ${status}`);
+      return unrest.length === 0;
     };
-    await eventually('every order to end', ended, END_MS);
+    await eventually('every order to end', ended, END_MS).catch((error: Error) => {
+      const logs = servers.map((server) => server.errors().slice(-2_000));
+      assert.unreachable([error.message, ...unrest, ...logs].join('\n'));
+    });
     assert.equal((await client.ok('GET', '/ops/parked')).items, []);
     for (const server of servers)
       assert.equal(await server.end('SIGTERM'), { code: 0, signal: null }, server.errors());
