@@ -62,9 +62,10 @@ export const inventory: ShopConsumer = {
       needs: readonly Extract<StockNeed, { do: 'reserve' }>[],
       event: EventEnvelope,
     ): Promise<OrderState> => {
+      const taken = new Set<string>();
       const lines = await inParallel(needs, LINES_AT_ONCE, async ({ lineId, sku, quantity }) => {
         const id = reservationId(state.orderId, lineId);
-        const { state: stock } = await stocks.command(
+        const answer = await stocks.command(
           sku,
           {
             type: 'ReserveUnits',
@@ -72,19 +73,30 @@ export const inventory: ShopConsumer = {
           },
           { event, step: `reserve-${lineId}` },
         );
-        const held = reservationIn(stock, id) ?? { reserved: 0, backordered: 0, filled: 0 };
+        const held = reservationIn(answer.state, id) ?? { reserved: 0, backordered: 0, filled: 0 };
         // As it was when it was made: what has been filled since is reported by its own event, and must not
         // count twice.
         const [reserved, backordered] = [held.reserved - held.filled, held.backordered + held.filled];
+        if (answer.ok && answer.events.length > 0) taken.add(lineId);
         return { lineId, reserved, backordered, short: quantity - reserved - backordered };
       });
-      return insist(
+      const recorded = insist(
         await orders.command(
           state.orderId,
           { type: 'RecordStock', data: { lines } },
           { event, step: 'record-stock' },
         ),
       );
+      // Another process may have had the partition meanwhile, and settled a line without what was taken here.
+      const stray = recorded.lines.filter(({ lineId, held }) => held === 0 && taken.has(lineId));
+      await inParallel(stray, LINES_AT_ONCE, ({ lineId, sku }) =>
+        stocks.command(
+          sku,
+          { type: 'ReleaseUnits', data: { reservationId: reservationId(state.orderId, lineId), keep: 0 } },
+          { event, step: `stray-${lineId}` },
+        ),
+      );
+      return recorded;
     };
 
     const letGo = (state: OrderState, lineId: string, sku: string, keep: number, cause: Cause) =>

@@ -70,7 +70,8 @@ export type Reservation = Readonly<{
 /**
  * `reservations`: of open orders only, spread over buckets by id, so that a change copies one bucket and not
  * all of a hot SKU's. `recent`: the last commands that change what is on hand, with the revision each led to;
- * reservations need none, since repeating them is recognised by the reservation itself.
+ * reservations need none, since repeating them is recognised by the reservation itself. `withdrawn`: the last
+ * reservations that were let go of entirely, some before they were made.
  */
 export type StockState = Readonly<{
   revision: number;
@@ -84,10 +85,12 @@ export type StockState = Readonly<{
   nextTurn: number;
   reservations: readonly Readonly<Record<string, Reservation>>[];
   recent: Remembered;
+  withdrawn: Remembered;
 }>;
 
 const BUCKETS = 64;
 const RECENT_COMMANDS = 1_000;
+const WITHDRAWN = 200;
 /** What one decision fills: an append has a greatest size, and thousands may wait for one delivery. */
 export const FILLS_AT_ONCE = 500;
 
@@ -101,6 +104,7 @@ export const initialStock: StockState = {
   nextTurn: 0,
   reservations: Array.from({ length: BUCKETS }, () => ({})),
   recent: NOTHING_REMEMBERED,
+  withdrawn: NOTHING_REMEMBERED,
 };
 
 const bucketOf = (id: string): number => {
@@ -178,6 +182,8 @@ const evolve = (state: StockState, event: Stamped<StockEvent>): StockState => {
   const filledInARow = event.type === 'BackorderFilled' ? state.filledInARow + 1 : 0;
   const moreToFill = filledInARow > 0 ? filledInARow % FILLS_AT_ONCE === 0 : state.moreToFill;
   const next = { ...change(state, event), revision, filledInARow, moreToFill };
+  if (event.type === 'UnitsReleased' && !reservationIn(next, event.data.reservationId))
+    return { ...next, withdrawn: remember(state.withdrawn, event.data.reservationId, revision, WITHDRAWN) };
   if (event.type !== 'GoodsReceived' && event.type !== 'StockAdjusted') return next;
   return { ...next, recent: remember(state.recent, event.meta.commandId, revision, RECENT_COMMANDS) };
 };
@@ -196,7 +202,8 @@ export type StockCommand =
       }>;
     }>
   /**
-   * Lets go of all but `keep` units: a target and not a difference, so that a repeat does nothing.
+   * Lets go of all but `keep` units: a target and not a difference, so that a repeat does nothing. One that is
+   * let go before it is made will not be made any more: whoever is about to make it has not heard yet.
    * `dispatched`: units of the reservation that have left in all, counted first, since what has left cannot
    * be let go.
    */
@@ -235,7 +242,7 @@ const reserve = (
   state: StockState,
   { reservationId: id, quantity, onShortage }: Extract<StockCommand, { type: 'ReserveUnits' }>['data'],
 ) => {
-  if (reservationIn(state, id)) return accept<StockEvent>();
+  if (reservationIn(state, id) || remembers(state.withdrawn, id)) return accept<StockEvent>();
   const free = Math.max(0, state.backordered > 0 ? 0 : available(state));
   const reserved = free >= quantity || onShortage !== 'none' ? Math.min(free, quantity) : 0;
   const backordered = onShortage === 'backorder' ? quantity - reserved : 0;
@@ -281,6 +288,8 @@ const decide: Decider<StockCommand, StockEvent, StockState, StockRefusal>['decid
       const left = dispatch(state, id, dispatched ?? 0);
       const after = left.reduce((folded, event) => evolve(folded, { ...event, meta: command.meta }), state);
       const held = reservationIn(after, id);
+      if (!held && keep === 0 && !dispatched && !remembers(state.withdrawn, id))
+        return accept({ type: 'UnitsReleased', data: { reservationId: id, reserved: 0, backordered: 0 } });
       const excess = held ? held.reserved + held.backordered - keep : 0;
       if (!held || excess <= 0) return accept(...left);
       const backordered = Math.min(excess, held.backordered);
@@ -313,8 +322,8 @@ export const stocks: Aggregate<StockCommand, StockEvent, StockState, StockRefusa
   events: STOCK_EVENTS,
   decider: stock,
   ledTo: (state, commandId) => ledTo(state.recent, commandId),
-  weight: (state) => 10 + Math.ceil(sizeOf(state.recent) / 4),
-  shape: 'stock-3',
+  weight: (state) => 10 + Math.ceil((sizeOf(state.recent) + sizeOf(state.withdrawn)) / 4),
+  shape: 'stock-4',
 };
 
 /** A sentence for each rule that `state` breaks. */

@@ -20,8 +20,9 @@ const shopWith = async (
   mugs: number,
   lamps: number,
   onShortage: 'cancelOrder' | 'cancelLines' | 'backorder' = 'cancelOrder',
+  over?: Parameters<typeof worldOf>[1],
 ) => {
-  const world = worldOf(inventory);
+  const world = worldOf(inventory, over);
   for (const [sku, quantity] of [
     ['MUG', mugs],
     ['LAMP', lamps],
@@ -30,7 +31,8 @@ const shopWith = async (
   await world.place({ onShortage });
   return world;
 };
-const levels = async (world: Awaited<ReturnType<typeof shopWith>>): Promise<unknown> =>
+type Shop = Awaited<ReturnType<typeof shopWith>>;
+const levels = async (world: Shop): Promise<unknown> =>
   Promise.all(
     ['MUG', 'LAMP'].map(async (sku) => {
       const { onHand, reserved, backordered } = await world.stock(sku);
@@ -42,7 +44,7 @@ const thrownBy = (work: Promise<unknown>): Promise<any> =>
     () => assert.unreachable('nothing was thrown'),
     (error: unknown) => error,
   );
-const placed = (world: Awaited<ReturnType<typeof shopWith>>) => world.last('OrderPlaced');
+const placed = (world: Shop) => world.last('OrderPlaced');
 
 test('stock is set aside once, however often the event comes', async () => {
   const world = await shopWith(10, 10);
@@ -86,6 +88,67 @@ test('reserved and not on record, and meanwhile cancelled: given back', async ()
     (await world.types()).filter((type) => type.startsWith('Stock')),
     ['StockReleased'],
   );
+});
+
+/** `meanwhile` runs once the first handler has looked at the order: what another process does that has its partition now. */
+const takenOver = async (lamps: number, meanwhile: (world: Shop) => Promise<void>): Promise<Shop> => {
+  let pending: (() => Promise<void>) | undefined;
+  const world: Shop = await shopWith(10, lamps, 'cancelLines', ({ orders }) => ({
+    orders: {
+      ...orders,
+      async load(orderId) {
+        const state = await orders.load(orderId);
+        const work = pending;
+        pending = undefined;
+        await work?.();
+        return state;
+      },
+    },
+  }));
+  pending = () => meanwhile(world);
+  await world.handle(await placed(world));
+  return world;
+};
+
+test('set aside late, once another process has settled a cancellation: not at all', async () => {
+  const world = await takenOver(10, async (shop) => {
+    await shop.command({ type: 'CancelOrder', data: { reason: 'changed my mind' } });
+    await shop.handle(await shop.last('OrderCancelled'));
+  });
+  assert.equal(await levels(world), [
+    [10, 0, 0],
+    [10, 0, 0],
+  ]);
+  assert.equal(await world.types(), ['OrderPlaced', 'OrderCancelled', 'StockReleased']);
+});
+
+test('set aside late, once another process was told that there is none: given back', async () => {
+  const world = await takenOver(0, async (shop) => {
+    await shop.handle(await placed(shop));
+    await shop.stockCommand('LAMP', { type: 'ReceiveGoods', data: { quantity: 5 } });
+  });
+  assert.equal(await levels(world), [
+    [10, 3, 0],
+    [5, 0, 0],
+  ]);
+});
+
+test('set aside late, once all has left: given back, and nothing leaves twice', async () => {
+  const world = await takenOver(10, async (shop) => {
+    await shop.handle(await placed(shop));
+    await shop.command({
+      type: 'RecordAuthorization',
+      data: { attempt: 1, authorizationId: 'auth-1', amountMinor: (await shop.state()).totals.totalMinor },
+    });
+    await shop.command({ type: 'RequestShipment', data: {} });
+    await shop.command(message<OrderCommand>(dispatch('P', { 1: 3, 2: 2 })));
+    await shop.handle(await shop.last('ShipmentDispatched'));
+  });
+  await world.handle(await world.last('ShipmentDispatched'));
+  assert.equal(await levels(world), [
+    [7, 0, 0],
+    [8, 0, 0],
+  ]);
 });
 
 test('short, by each policy', async () => {

@@ -166,7 +166,23 @@ releasing('lets go down to a target, waiting units first', () => {
   const none = less.when(release('a/1', 0)).done();
   assert.is(reservationIn(none.state, 'a/1'), undefined);
   none.when(release('a/1', 0)).then();
-  none.when(release('unknown', 0)).then();
+  none.when(release('unknown', 1)).then();
+});
+
+releasing('comes before the reservation: it is not made any more', () => {
+  const late = {
+    type: 'UnitsReleased',
+    data: { reservationId: 'a/1', reserved: 0, backordered: 0 },
+  } as const;
+  const withdrawn = having(5).when(release('a/1', 0)).then(late);
+  withdrawn.when(release('a/1', 0)).then();
+  withdrawn.when(reserve('a/1', 3)).then();
+  const given = having(5).when(reserve('a/1', 3)).done().when(release('a/1', 0)).done();
+  given.when(reserve('a/1', 3)).then();
+  let many = withdrawn;
+  for (let n = 0; n < 1_000; n++) many = many.when(release(`b/${n}`, 0)).done();
+  assert.ok(sizeOf(many.state.withdrawn) < 700, 'the oldest are forgotten');
+  many.when(reserve('b/999', 1)).then();
 });
 
 releasing('counts what left first, since that cannot be let go', () => {

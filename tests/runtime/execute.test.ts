@@ -247,7 +247,7 @@ repeats(
 
 repeats('of what has no events in an empty stream answers -1', async () => {
   const w = world();
-  const none = await w.give('n', { type: 'ReleaseUnits', data: { reservationId: 'x/1', keep: 0 } });
+  const none = await w.give('n', { type: 'ReleaseUnits', data: { reservationId: 'x/1', keep: 1 } });
   assert.is(none.revision, -1);
   assert.is(w.counts.appends, 0);
 });
