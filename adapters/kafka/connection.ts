@@ -67,7 +67,6 @@ const isDrivers = (error: unknown): error is Error =>
 
 const CONNECTION_MS = 3_000;
 const REQUEST_MS = 10_000;
-const RETRIES = 4;
 /** The driver tries again by itself meanwhile. */
 const ANSWER_MS = 30_000;
 /** A broker that hangs must not hold up the end of a process. */
@@ -88,7 +87,7 @@ const startDriver = ({ brokers, clientId, ssl = false, sasl, log }: ConnectionOp
     ...(sasl ? { sasl: { ...sasl } as SASLOptions } : {}),
     connectionTimeout: CONNECTION_MS,
     requestTimeout: REQUEST_MS,
-    retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 2_000 },
+    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 2_000 },
     // As the driver's own does it.
     socketFactory({ host, port, ssl: tls, onConnect }) {
       const socket = tls
@@ -176,8 +175,7 @@ export const connectKafka = (options: ConnectionOptions): Connection => {
     asAdmin: admin.use,
     consumer(config) {
       const driver = startDriver(options);
-      const retry = { retries: RETRIES, restartOnFailure: async () => false };
-      const consumer = driver.kafka.consumer({ ...config, retry });
+      const consumer = driver.kafka.consumer({ ...config, retry: { restartOnFailure: async () => false } });
       return {
         consumer,
         async end() {

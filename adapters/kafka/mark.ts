@@ -54,6 +54,8 @@ export const markIn = (metadata: string | null | undefined, store: string, group
   // What JSON leaves out stays left out.
   return mark as Mark;
 };
+export const textOfMark = (mark: Mark, store: string): string => JSON.stringify({ ...mark, store });
+
 /** The last of the positions that are there. */
 export const latest = (positions: readonly (Position | undefined)[]): Position | undefined =>
   positions
@@ -63,4 +65,3 @@ export const latest = (positions: readonly (Position | undefined)[]): Position |
 
 /** Up to where a partition is finished, or not to be handled. */
 export const placeOfMark = ({ through, behind }: Mark): Position | undefined => latest([through, behind]);
-export const textOfMark = (mark: Mark, store: string): string => JSON.stringify({ ...mark, store });

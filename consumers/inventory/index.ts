@@ -87,7 +87,8 @@ export const inventory: ShopConsumer = {
           { event, step: 'record-stock' },
         ),
       );
-      // Another process may have had the partition meanwhile, and settled a line without what was taken here.
+      // Another process may have had the partition meanwhile, and settled a line without what was taken here. Not by
+      // letGo: what has left did not leave through this reservation.
       const stray = recorded.lines.filter(({ lineId, held }) => held === 0 && taken.has(lineId));
       await inParallel(stray, LINES_AT_ONCE, ({ lineId, sku }) =>
         stocks.command(

@@ -3,11 +3,15 @@ import * as assert from 'uvu/assert';
 import { system } from '../../adapters/system.ts';
 import { readEnvironment } from '../../compose/environment.ts';
 import { openParts } from '../../compose/parts.ts';
+import type { OrderState } from '../../domain/order/state.ts';
 import { statusOf } from '../../domain/order/status.ts';
 import { brokenAccounts, foldAll } from '../crash/accounts.ts';
 import { HOT_SKU, SKUS, type Customers } from '../crash/customers.ts';
 import { runScript, type ServerProcess } from '../crash/server-process.ts';
 import { eventually, type Client } from '../flow/client.ts';
+
+const hasEnded = (order: OrderState): boolean =>
+  order.closedAt !== undefined && ['delivered', 'cancelled'].includes(statusOf(order));
 
 const PLENTY = 1_000_000;
 const END_MS = 240_000;
@@ -43,13 +47,8 @@ export const comesToRest = async ({ variables, client, shoppers, servers }: Driv
       if (await isBusy('consumers')) return false; // which costs less than looking at every order
       const { orders } = await foldAll(parts);
       unrest = [...orders]
-        .map(([orderId, order]) => ({
-          orderId,
-          status: statusOf(order),
-          isClosed: order.closedAt !== undefined,
-        }))
-        .filter(({ status, isClosed }) => !isClosed || !['delivered', 'cancelled'].includes(status))
-        .map(({ orderId, status }) => `order ${orderId} is ${status}`);
+        .filter(([, order]) => !hasEnded(order))
+        .map(([orderId, order]) => `order ${orderId} is ${statusOf(order)}`);
       return unrest.length === 0 && !(await isBusy('forward')) && !(await isBusy('consumers'));
     };
     await eventually('every order to end', ended, END_MS).catch((error: Error) => {
