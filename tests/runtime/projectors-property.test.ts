@@ -186,8 +186,9 @@ const folded = async (projection: Projection<never>, events: readonly EventEnvel
 const settled = async (one: ReturnType<typeof shop>) => {
   one.disarm();
   for (const of of one.alive()) of.resume();
-  if (one.alive().length === 0) one.start();
   for (let spentMs = 0; spentMs < 120_000; spentMs += 500) {
+    // Looked at each time: one that is in the midst of half a commit dies of it only now.
+    if (one.alive().length === 0) one.start();
     const rows = await one.rows();
     if (rows) return rows;
     await one.clock.advance(500);
