@@ -24,6 +24,16 @@ export type Driven = Readonly<{
   servers: readonly ServerProcess[];
 }>;
 
+/** What `/ops` says of each; undefined while the log cannot be asked, as for some seconds after its server is back. */
+export const reportsOf = async (
+  client: Client,
+  what: 'forward' | 'consumers',
+): Promise<readonly any[] | undefined> => {
+  const { status, text, body } = await client.call('GET', `/ops/${what}`);
+  assert.ok(status === 200 || status === 503, `/ops/${what}: ${status} ${text.slice(0, 500)}`);
+  return status === 200 ? body.items : undefined;
+};
+
 /**
  * Whoever waits for goods gets them, every order ends, nothing is parked, the servers end in peace, and events, money,
  * parcels, stock and mails agree. Answers how many orders there are.
@@ -36,9 +46,9 @@ export const comesToRest = async ({ variables, client, shoppers, servers }: Driv
   try {
     let unrest: readonly string[] = [];
     const isBusy = async (what: 'forward' | 'consumers'): Promise<boolean> => {
-      const { items } = await client.ok('GET', `/ops/${what}`);
-      unrest = items
-        .filter(({ lag, retrying = 0 }: any) => lag.events > 0 || retrying > 0)
+      const reports = await reportsOf(client, what);
+      unrest = (reports ?? [{ what: 'the log cannot be asked', retrying: 1 }])
+        .filter(({ lag, retrying = 0 }: any) => retrying > 0 || lag.events > 0)
         .map((busy: unknown) => JSON.stringify(busy));
       return unrest.length > 0;
     };
