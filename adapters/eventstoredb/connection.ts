@@ -59,10 +59,18 @@ export const connect = (url: string, clock: Clock): Connection => {
       type,
       message = '',
     } = (error ?? {}) as Partial<Record<'code' | 'type' | 'message', unknown>>;
-    const text = String(message);
+    // Mended on the server, or by another start: no reason to park anything.
+    const denied = type === 'access-denied';
+    const text = denied
+      ? 'it refuses the credentials of its URL, or lets them do too little'
+      : String(message);
     if (DISCOVERY.test(text)) makeAnew();
-    if (!PASSING_CODES.has(code as number) && !PASSING_TYPES.has(type as string) && !PASSING_TEXT.test(text))
-      return error;
+    const passing =
+      denied ||
+      PASSING_CODES.has(code as number) ||
+      PASSING_TYPES.has(type as string) ||
+      PASSING_TEXT.test(text);
+    if (!passing) return error;
     return new StoreUnavailable(`EventStoreDB at ${hosts} cannot ${doing}: ${text || String(type)}`, {
       cause: error,
     });

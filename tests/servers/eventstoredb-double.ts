@@ -7,7 +7,10 @@ import { createServer, type AddressInfo, type Server as Listener, type Socket } 
 import {
   Server,
   ServerCredentials,
+  ServerInterceptingCall,
+  status,
   type ServerDuplexStream,
+  type ServerInterceptor,
   type ServerReadableStream,
   type ServerUnaryCall,
   type sendUnaryData,
@@ -27,6 +30,7 @@ import type {
   TombstoneResp,
 } from '@eventstore/db-client/generated/streams_pb.js';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import type { Secured } from './certificate.ts';
 import { createReads, type Reading } from './eventstoredb-reads.ts';
 import { createLog, type Proposed } from './eventstoredb-log.ts';
 import {
@@ -59,13 +63,28 @@ export type EventStoreDbServer = Readonly<{
 }>;
 
 type Batch = ServerDuplexStream<BatchAppendReq, BatchAppendResp>;
-/** `port`: 0 takes any free one. */
-export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbServer> => {
+/** Streams are open to who logs in. */
+const guarded =
+  ({ user, password }: Secured): ServerInterceptor =>
+  ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, pass) {
+            const [given] = metadata.get('authorization');
+            const basic = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+            if (given === basic || !path.includes('streams.Streams')) return pass(metadata);
+            call.sendStatus({ code: status.UNAUTHENTICATED, details: 'not authenticated' });
+          },
+        }),
+    });
+
+export const startEventStoreDbDouble = async (secured?: Secured): Promise<EventStoreDbServer> => {
   const log = createLog();
   let server: Server | undefined;
   let listener: Listener | undefined;
   const sockets = new Set<Socket>();
-  let bound = port;
+  let bound = 0;
   let [isStarting, thawed] = [false, Promise.resolve()];
   let thaw = (): void => undefined;
 
@@ -159,7 +178,10 @@ export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbSer
   };
 
   const start = async (): Promise<void> => {
-    const made = new Server({ 'grpc.max_receive_message_length': -1 });
+    const made = new Server({
+      'grpc.max_receive_message_length': -1,
+      interceptors: secured ? [guarded(secured)] : [],
+    });
     made.addService(streamStubs.StreamsService, {
       read: (call: Reading) => void read(call),
       append,
@@ -176,7 +198,13 @@ export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbSer
         void thawed.then(() => answer(null, members())),
     });
     // Its own way to listen closes calls in an orderly way; a crash breaks the connection.
-    const injector = made.createConnectionInjector(ServerCredentials.createInsecure());
+    const injector = made.createConnectionInjector(
+      secured
+        ? ServerCredentials.createSsl(null, [
+            { private_key: Buffer.from(secured.key), cert_chain: Buffer.from(secured.cert) },
+          ])
+        : ServerCredentials.createInsecure(),
+    );
     listener = createServer((socket) => {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket)).on('error', () => undefined);
@@ -196,7 +224,7 @@ export const startEventStoreDbDouble = async (port = 0): Promise<EventStoreDbSer
   };
   await start();
   return {
-    url: `esdb://127.0.0.1:${bound}?tls=false`,
+    url: `esdb://127.0.0.1:${bound}?tls=${secured !== undefined}`,
     kill,
     async stop() {
       for (const call of open) end(call, shuttingDown());

@@ -11,7 +11,8 @@ import { eventFeedContract } from '../contracts/event-feed.ts';
 import { eventStoreContract } from '../contracts/event-store.ts';
 import { until } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
-import { happening } from '../runtime/world.ts';
+import { happening, newEvent } from '../runtime/world.ts';
+import { makeCertificate } from './certificate.ts';
 import { startEventStoreDbDouble } from './eventstoredb-double.ts';
 
 const WAIT_MS = 30_000;
@@ -62,6 +63,40 @@ eventFeedContract('the store as its feed, on EventStoreDB', async () => {
     close: () => store.close(),
   };
 });
+
+const secure = suite('EventStoreDB: TLS and credentials');
+secure(
+  'come from the URL; who is not trusted, or has a wrong password, hears which server and not the password',
+  async () => {
+    const { path: cert, ...pem } = makeCertificate();
+    const login = { user: 'shop', password: "it's a secret" };
+    const server = await startEventStoreDbDouble({ ...pem, ...login });
+    const withLogin = (password: string, ca: string): string =>
+      server.url.replace('//', `//shop:${encodeURIComponent(password)}@`) + ca;
+    const open = (address: string) =>
+      openEventStoreDb({ url: address, clock: systemClock, newId: systemRandomness.uuid });
+    try {
+      const store = await open(withLogin(login.password, `&tlsCaFile=${cert}`));
+      assert.ok((await store.append('order-1', 'none', [newEvent('order-1', 0)])).ok);
+      assert.is((await store.readAll(undefined)).events.length, 1);
+      await store.close();
+      for (const [password, ca, why] of [
+        ['another', `&tlsCaFile=${cert}`, /credentials/],
+        [login.password, '', /certificate/],
+      ] as const) {
+        const error = await open(withLogin(password, ca)).catch((thrown: unknown) => thrown);
+        assert.instance(error, StoreUnavailable);
+        const { message } = error as Error;
+        assert.match(message, /^EventStoreDB at 127\.0\.0\.1:\d+ cannot be read: /);
+        assert.match(message, why);
+        assert.not.match(message, password);
+      }
+    } finally {
+      server.close();
+    }
+  },
+);
+secure.run();
 
 const away = suite('EventStoreDB: away');
 away('who opens a store whose server is gone hears which, and that trying again is right', async () => {

@@ -1,119 +1,29 @@
 /** Three brokers, whose leaders are killed, and groups whose members come and go, while events are published and handled. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openCluster, type Cluster } from '../../adapters/kafka/cluster.ts';
-import { kafkaFeed } from '../../adapters/kafka/feed.ts';
-import { kafkaPublisher } from '../../adapters/kafka/publisher.ts';
-import { memoryBookkeeping } from '../../adapters/memory/bookkeeping.ts';
-import { memoryEventStore } from '../../adapters/memory/event-store.ts';
-import { systemClock, systemRandomness } from '../../adapters/system.ts';
+import { systemClock } from '../../adapters/system.ts';
 import { positionAt } from '../../adapters/stored-event.ts';
 import { NewerEvent, type EventEnvelope } from '../../domain/kernel.ts';
-import type { BlockedLane } from '../../ports/blocked-lanes.ts';
 import { UNREADABLE } from '../../ports/event-feed.ts';
-import { isRetriable, outsidePolicy } from '../../runtime/retry.ts';
-import { consume, type RunningConsumer } from '../../runtime/deliver/consume.ts';
-import { askForParked, type By } from '../../runtime/deliver/parked.ts';
-import { runForward } from '../../runtime/feed/forward.ts';
-import { createLeased } from '../../runtime/lease.ts';
+import { isRetriable } from '../../runtime/retry.ts';
 import { dice } from '../crash/customers.ts';
-import { until } from '../fake-clock.ts';
-import { quietLog } from '../quiet-log.ts';
-import { happening, name, newEvent, outage } from '../runtime/world.ts';
+import { name, newEvent, outage } from '../runtime/world.ts';
+import { faultsWorld, GROUP, soon, STREAMS } from './faults-world.ts';
 import { startKafka } from './kafka-server.ts';
 
-const WAIT_MS = 120_000;
 const BROKERS = 3;
-const PARTITIONS = 6;
-const GROUP = 'tester';
+const FORWARDERS = 6;
 /** Rounds of events that may be unhandled before another one happens. */
 const AHEAD = 4;
-const OPERATOR: By = { actor: { id: 'olga', role: 'operator' }, reason: 'mended, or a mistake' };
 const kafka = await startKafka(BROKERS);
-const soon = (what: string, condition: () => boolean | Promise<boolean>): Promise<void> =>
-  until(what, condition, WAIT_MS);
 
-/** What is open, the last one last: a case that fails leaves nothing behind that keeps the process alive. */
-const open: Readonly<{ close(): Promise<void> }>[] = [];
-const opened = <T extends Readonly<{ close(): Promise<void> }>>(one: T): T => {
-  open.push(one);
-  return one;
+const worlds: ReturnType<typeof faultsWorld>[] = [];
+const worldOn = (prefix: string): ReturnType<typeof faultsWorld> => {
+  const world = faultsWorld(kafka.brokers, prefix);
+  worlds.push(world);
+  return world;
 };
 
-const STREAMS = Array.from({ length: 24 }, (_, n) => `order-${n}`);
-
-const worldOn = (prefix: string) => {
-  const store = memoryEventStore();
-  const books = memoryBookkeeping(store.id);
-  /** As a process of its own has it. */
-  const cluster = (): Cluster =>
-    opened(
-      openCluster({
-        brokers: kafka.brokers,
-        clientId: 'test',
-        categories: ['order', 'stock'],
-        partitions: PARTITIONS,
-        prefix,
-        clock: systemClock,
-        log: quietLog,
-      }),
-    );
-  const publisher = () => opened(kafkaPublisher(cluster(), { source: `/orderfold/${store.id}` }));
-  const parts = { clock: systemClock, log: quietLog, randomness: systemRandomness };
-  const leased = () =>
-    createLeased({ ...parts, leases: books.leases, holder: systemRandomness.uuid(), ttlMs: 2_000 });
-  const member = async (
-    handle: (event: EventEnvelope, signal: AbortSignal) => Promise<void>,
-  ): Promise<RunningConsumer> => {
-    const running = await consume({
-      ...parts,
-      ...books,
-      leased: leased(),
-      feed: kafkaFeed({
-        ...parts,
-        ...books,
-        cluster: cluster(),
-        store,
-        holder: systemRandomness.uuid(),
-        sessionMs: 2_000,
-      }),
-      audit: async () => undefined,
-      drainMs: 500,
-      consumer: {
-        name: GROUP,
-        handles: { categories: ['order'], types: ['Happened'] },
-        sideEffects: true,
-        from: 'beginning',
-        concurrency: 16,
-        breaker: false,
-        onFailure: outsidePolicy,
-        handle,
-      },
-    });
-    return opened(running);
-  };
-  const forward = () =>
-    opened(
-      runForward({ ...parts, ...books, store, publisher: publisher(), leased: leased(), category: 'order' }),
-    );
-  const operate = (act: 'retry' | 'discard', lane: BlockedLane) =>
-    askForParked(
-      { controls: books.controls, clock: systemClock, newId: systemRandomness.uuid },
-      act,
-      [lane],
-      OPERATOR,
-    );
-  const happen = happening(store, systemClock);
-  /** Rounds of an event of each stream, each once `isWanted`, until `isOver`; answers how many. */
-  const load = async (isOver: () => boolean, isWanted: (rounds: number) => boolean): Promise<number> => {
-    for (let rounds = 0; ; rounds += 1) {
-      await soon('another round', () => isOver() || isWanted(rounds));
-      if (isOver()) return rounds;
-      await happen(...STREAMS);
-    }
-  };
-  return { store, books, cluster, publisher, member, forward, operate, load };
-};
 const eventOf = (stream: string, revision: number): EventEnvelope => ({
   ...newEvent(stream, revision),
   stream,
@@ -129,7 +39,7 @@ const inOrder = (stream: string, events: number): readonly string[] =>
 
 const test = suite('Kafka: faults under load');
 test.after.each(async () => {
-  for (let one = open.pop(); one; one = open.pop()) await one.close();
+  for (let world = worlds.pop(); world; world = worlds.pop()) await world.close();
 });
 
 test('leaders are killed, one after the other, under 20 sends at once: what was acknowledged is there, in order', async () => {
@@ -191,28 +101,38 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
   await Promise.all(sending);
   await soon('everything to be handled', () => distinct.size === rounds * STREAMS.length);
   for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
-  const stock: string[] = [];
-  const reader = kafkaFeed({
-    ...w.books,
-    cluster: asked,
-    store: w.store,
-    holder: 'reader',
-    clock: systemClock,
-    log: quietLog,
-  });
-  const reading = await reader.subscribe(
-    'reader',
-    { categories: ['stock'], from: 'beginning', batchSize: 500 },
-    {
-      onAssigned: async () => undefined,
-      onBatch: async ({ deliveries }) => void stock.push(...deliveries.map(({ event }) => name(event))),
-    },
-  );
+  const stock = await w.published('stock');
   const total = [...acknowledged.values()].reduce((sum, events) => sum + events, 0);
-  opened(reading);
   await soon('all that was acknowledged', () => new Set(stock).size >= total);
   for (const [stream, events] of acknowledged) assert.equal(firsts(stock, stream), inOrder(stream, events));
   console.log(`\nNOTE ${rounds * STREAMS.length + total} events, each leader killed`);
+});
+
+test('forwarders die between publish and checkpoint, one after the other: nothing is lost, or out of order', async () => {
+  const w = worldOn('forwarders.');
+  const handled: string[] = [];
+  const distinct = new Set<string>();
+  await w.member(async (event) => {
+    handled.push(name(event));
+    distinct.add(name(event));
+  });
+  let over = false;
+  const loading = w.load(
+    () => over,
+    (rounds) => distinct.size >= (rounds - AHEAD) * STREAMS.length,
+  );
+  for (let n = 1; n <= FORWARDERS; n++) await w.forwardUntilDead(n);
+  w.forward();
+  over = true;
+  const rounds = await loading;
+  await soon('everything to be handled', () => distinct.size === rounds * STREAMS.length);
+  for (const stream of STREAMS) assert.equal(firsts(handled, stream), inOrder(stream, rounds));
+  const published = await w.published('order');
+  await soon('all that was published', () => new Set(published).size === distinct.size);
+  console.log(
+    `\nNOTE ${rounds * STREAMS.length} events, ${published.length} published, ${handled.length} handled`,
+  );
+  assert.ok(published.length >= distinct.size + FORWARDERS, `${published.length} of ${distinct.size} events`);
 });
 
 test('a group is rebalanced fifty times while events come, lanes are blocked and parked: nothing is lost, or out of order', async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../fake-clock.ts';
+import type { Secured } from './certificate.ts';
 
 const VERSION = '4.4.0';
 const STARTED_MS = 60_000;
@@ -51,6 +52,8 @@ type Broker = {
 
 export type KafkaServer = Readonly<{
   brokers: readonly string[];
+  /** For who logs in; empty unless `secured`. */
+  securedBrokers: readonly string[];
   /** Ends broker `n` (from 0) as a crash would. */
   kill(n: number): Promise<void>;
   /** Starts it again, and waits until it serves. */
@@ -64,12 +67,25 @@ export type KafkaServer = Readonly<{
 const LOGGING = `<Configuration status="ERROR"><Appenders><Console name="out"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
 <Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers></Configuration>`;
 
-/** `count` brokers, each also a controller. */
-export const startKafka = async (count = 1): Promise<KafkaServer> => {
+const securedBy = (keystore: string, { key, cert }: Secured): Readonly<Record<string, string>> => {
+  writeFileSync(keystore, key + cert);
+  return {
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL',
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config':
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+  };
+};
+
+/** `count` brokers, each also a controller. `secured`: they have a second listener each, for clients that log in
+ * with SCRAM-SHA-512. */
+export const startKafka = async (count = 1, secured?: Secured): Promise<KafkaServer> => {
   const classPath = join(jars(), '*');
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-kafka-'));
   const ports: number[] = [];
-  while (ports.length < count * 2) {
+  while (ports.length < count * 3) {
     const port = await freePort();
     if (!ports.includes(port)) ports.push(port);
   }
@@ -88,13 +104,18 @@ export const startKafka = async (count = 1): Promise<KafkaServer> => {
   const nodes = Array.from({ length: count }, (_, id): Broker => {
     const own = join(folder, String(id));
     mkdirSync(own);
+    const advertised = [
+      `PLAINTEXT://127.0.0.1:${ports[id]}`,
+      ...(secured ? [`SASL_SSL://127.0.0.1:${ports[count * 2 + id]}`] : []),
+    ].join(',');
     writeFileSync(
       join(own, 'server.properties'),
       Object.entries({
         'process.roles': 'broker,controller',
         'node.id': id,
-        listeners: `PLAINTEXT://127.0.0.1:${ports[id]},CONTROLLER://127.0.0.1:${ports[count + id]}`,
-        'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports[id]}`,
+        listeners: `${advertised},CONTROLLER://127.0.0.1:${ports[count + id]}`,
+        'advertised.listeners': advertised,
+        ...(secured ? securedBy(join(own, 'keystore.pem'), secured) : {}),
         'controller.listener.names': 'CONTROLLER',
         'controller.quorum.voters': voters,
         'log.dirs': join(own, 'log'),
@@ -124,6 +145,7 @@ export const startKafka = async (count = 1): Promise<KafkaServer> => {
         'b3JkZXJmb2xkLXRlc3RzLQ',
         '-c',
         join(own, 'server.properties'),
+        ...(secured ? ['-S', `SCRAM-SHA-512=[name=${secured.user},password=${secured.password}]`] : []),
       ]),
       { encoding: 'utf8' },
     );
@@ -183,6 +205,7 @@ export const startKafka = async (count = 1): Promise<KafkaServer> => {
   }
   return {
     brokers,
+    securedBrokers: secured ? nodes.map(({ id }) => `127.0.0.1:${ports[count * 2 + id]}`) : [],
     kill: (n) => kill(nodes[n]!),
     async start(n) {
       launch(nodes[n]!);
