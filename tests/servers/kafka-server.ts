@@ -79,8 +79,10 @@ const securedBy = (keystore: string, { key, cert }: Secured): Readonly<Record<st
   };
 };
 
-/** `count` brokers, each also a controller. `secured`: they have a second listener each, for clients that log in
- * with SCRAM-SHA-512. */
+/**
+ * `count` brokers, each also a controller. `secured`: they have a second listener each, for clients that log in with
+ * SCRAM-SHA-512.
+ */
 export const startKafka = async (count = 1, secured?: Secured): Promise<KafkaServer> => {
   const classPath = join(jars(), '*');
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-kafka-'));
