@@ -9,6 +9,7 @@ export const inTime = async <T>(
 ): Promise<T> => {
   const over = new AbortController();
   const tooLate = clock.sleep(ms, over.signal).then(() => {
+    if (over.signal.aborted) return work;
     throw late();
   });
   tooLate.catch(() => undefined);

@@ -1,20 +1,16 @@
 /** Load, decide, append: the one way in which anything is written to a stream. */
-import { LRUCache } from 'lru-cache';
-import {
-  upcast,
-  type Actor,
-  type EventEnvelope,
-  type Message,
-  type Meta,
-  type NewEvent,
-  type Position,
-  type Aggregate,
+import type {
+  Actor,
+  Aggregate,
+  EventEnvelope,
+  Message,
+  Meta,
+  NewEvent,
+  Position,
 } from '../../domain/kernel.ts';
-import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
-import { AppendTooLarge, type EventStore } from '../../ports/event-store.ts';
-import type { Clock, Log } from '../../ports/system.ts';
-import { within } from '../wake.ts';
-import { hashOf, NO_HASH } from './chain.ts';
+import { AppendTooLarge } from '../../ports/event-store.ts';
+import { hashOf } from './chain.ts';
+import { createFolded, type AnyAggregate, type Folded, type FoldedOptions } from './folded.ts';
 import { eventIdOf } from './identity.ts';
 
 /** Who commands, why, and when it happened if not now. `commandId` makes a repeat harmless. */
@@ -74,15 +70,6 @@ export class Overloaded extends Error {
   readonly retriable = true;
 }
 
-type Entry = Readonly<{
-  state: { readonly revision: number };
-  position: Position | undefined;
-  at: string;
-  last: EventEnvelope | undefined;
-  lastHash: string;
-  snapshotAt: number;
-}>;
-type AnyAggregate = Aggregate<Message, Message, Readonly<{ revision: number }>, unknown>;
 const versionOf = ({ category, events }: AnyAggregate, type: string): number => {
   const schema = events[type];
   if (!schema) throw new Error(`${type} is no event of ${category}: give it a schema`);
@@ -97,114 +84,27 @@ type Waiting = Readonly<{
 }>;
 
 /**
- * `cacheWeight`: how much (as aggregates weigh their states) is kept folded in memory. `snapshotEvery`: events between snapshots of
- * streams that have them.
+ * `attempts`: how often others may be first. `batch`: commands that are decided together at most, `waiting`: that wait for one
+ * stream.
  */
-export type ExecutorOptions = Readonly<{
-  store: EventStore;
-  snapshots?: Snapshots;
-  clock: Clock;
-  log?: Log;
-  cacheWeight?: number;
-  attempts?: number;
-  batch?: number;
-  waiting?: number;
-  snapshotEvery?: number;
-}>;
-
-const SNAPSHOT_MS = 100;
+export type ExecutorOptions = FoldedOptions &
+  Readonly<{ attempts?: number; batch?: number; waiting?: number }>;
 
 export const createExecutor = (options: ExecutorOptions): Executor => {
-  const {
-    store,
-    snapshots,
-    clock,
-    log,
-    attempts = 20,
-    batch = 256,
-    waiting = 20_000,
-    snapshotEvery = 500,
-  } = options;
-  const maxSize = options.cacheWeight ?? 50_000;
-  const cache = new LRUCache<string, { aggregate: AnyAggregate; entry: Entry }>({
-    maxSize,
-    sizeCalculation: ({ aggregate, entry }) => Math.min(maxSize, Math.max(1, aggregate.weight(entry.state))),
-  });
+  const { store, clock, attempts = 20, batch = 256, waiting = 20_000 } = options;
+  const folded = createFolded(options);
   const queues = new Map<string, Waiting[]>();
 
-  /** One that cannot be read in time is none: what writes orders waits for the event store alone. */
-  const snapshotOf = async (stream: string, shape: string): Promise<Snapshot | undefined> => {
-    try {
-      return await within(clock, SNAPSHOT_MS, snapshots?.get(stream, shape));
-    } catch (error) {
-      log?.warn({ stream, error: String(error) }, 'a snapshot cannot be read; the stream is folded whole');
-      return undefined;
-    }
-  };
-  const empty = async (aggregate: AnyAggregate, stream: string): Promise<Entry> => {
-    const snapshot = aggregate.shape === undefined ? undefined : await snapshotOf(stream, aggregate.shape);
-    const { initial } = aggregate.decider;
-    return snapshot
-      ? {
-          state: snapshot.state as Entry['state'],
-          position: undefined,
-          at: snapshot.at,
-          last: undefined,
-          lastHash: snapshot.previousHash,
-          snapshotAt: snapshot.revision,
-        }
-      : { state: initial, position: undefined, at: '', last: undefined, lastHash: NO_HASH, snapshotAt: -1 };
-  };
-
-  /** Only what is new since the cached state is read. */
-  const current = async (aggregate: AnyAggregate, stream: string): Promise<Entry> => {
-    const known = cache.get(stream)?.entry ?? (await empty(aggregate, stream));
-    let { state, last, at } = known;
-    for await (const event of store.readStream(stream, { from: state.revision + 1 })) {
-      state = aggregate.decider.evolve(state, upcast(aggregate.events, event));
-      last = event;
-      at = event.meta.at;
-    }
-    if (last === known.last) return known;
-    const entry = { ...known, state, last, at, position: last?.position ?? known.position };
-    cache.set(stream, { aggregate, entry });
-    return entry;
-  };
-
-  const snapshot = (aggregate: AnyAggregate, stream: string, entry: Entry): Entry => {
-    if (
-      aggregate.shape === undefined ||
-      !snapshots ||
-      !entry.last ||
-      entry.state.revision - entry.snapshotAt < snapshotEvery
-    )
-      return entry;
-    const { state, at } = entry;
-    snapshots
-      .save(stream, aggregate.shape, {
-        revision: state.revision,
-        state,
-        previousHash: hashOf(entry.last),
-        at,
-      })
-      .catch((error: unknown) =>
-        log?.warn(
-          { stream, error: String(error) },
-          'a snapshot was not saved; the stream is folded from an older one',
-        ),
-      );
-    return { ...entry, snapshotAt: state.revision };
-  };
-
   /**
-   * Decides what waits on the stream as `entry` has it, and appends; undefined means that another process was
-   * first.
+   * Decides what waits on the stream as `entry` has it, and appends. Undefined means that the stream is to be read: another
+   * process was first, or, of what is only likely, nothing was appended that would have told.
    */
   const decideTogether = async (
     stream: string,
-    entry: Entry,
+    entry: Folded,
     commands: readonly Waiting[],
-  ): Promise<Entry | undefined> => {
+    isProven: boolean,
+  ): Promise<Folded | undefined> => {
     const recordedAt = clock.now().toISOString();
     let { state, at, last } = entry;
     const events: EventEnvelope[] = [];
@@ -273,6 +173,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       );
     }
     if (events.length === 0) {
+      if (!isProven) return undefined;
       for (const answer of answers) answer(entry.position);
       return entry;
     }
@@ -300,11 +201,12 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       most = batch;
       try {
         const [{ aggregate }] = commands as [Waiting];
-        let done: Entry | undefined;
+        const guess = folded.likely(aggregate, stream);
+        let done = guess && (await decideTogether(stream, guess, commands, false));
         for (let attempt = 0; !done && attempt < attempts; attempt++)
-          done = await decideTogether(stream, await current(aggregate, stream), commands);
+          done = await decideTogether(stream, await folded.current(aggregate, stream), commands, true);
         if (!done) throw new ConflictError(`${stream} was changed by others ${attempts} times in a row`);
-        cache.set(stream, { aggregate, entry: snapshot(aggregate, stream, done) });
+        folded.keep(aggregate, stream, done);
       } catch (error) {
         if (error instanceof AppendTooLarge && commands.length > 1) {
           queue.unshift(...commands);
@@ -312,7 +214,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
           continue;
         }
         // What another process may have stored meanwhile is read anew.
-        cache.delete(stream);
+        folded.forget(stream);
         for (const { reject } of commands) reject(error);
       }
     }
@@ -340,7 +242,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       });
     },
     async load(aggregate, stream) {
-      const { state, position } = await current(aggregate as unknown as AnyAggregate, stream);
+      const { state, position } = await folded.current(aggregate as unknown as AnyAggregate, stream);
       return { state: state as never, revision: state.revision, position };
     },
   };

@@ -159,6 +159,31 @@ conflicts('that carried the same command out first leaves nothing to do', async 
   assert.is((await w.stored()).length, 3);
 });
 
+conflicts(
+  'that was there since the stream was last looked at makes no refusal, and no repeat, wrong',
+  async () => {
+    const w = world();
+    const other = createExecutor({ store: w.store, clock: w.clock });
+    const reserve: StockCommand = {
+      type: 'ReserveUnits',
+      data: { reservationId: 'x/1', quantity: 3, onShortage: 'none' },
+    };
+    await w.give('one', receive(1));
+    await other.execute(stocks, STREAM, receive(2), as('two'));
+    assert.ok((await w.give('x', reserve)).ok, 'what is there now is not refused');
+    await other.execute(
+      stocks,
+      STREAM,
+      { type: 'ReleaseUnits', data: { reservationId: 'x/1', keep: 0 } },
+      as('let-go'),
+    );
+    await other.execute(stocks, STREAM, receive(1), as('three'));
+    const again = await w.give('three', receive(1));
+    assert.ok(again.ok && again.events.length === 0, 'another carried it out');
+    assert.is((await w.stored()).length, 5);
+  },
+);
+
 conflicts('that always is first ends in a conflict to be tried later', async () => {
   const w = world({ attempts: 5 });
   const other = createExecutor({ store: w.store, clock: w.clock });
@@ -172,6 +197,28 @@ conflicts('that always is first ends in a conflict to be tried later', async () 
   assert.ok((await w.give('mine')).ok);
 });
 conflicts.run();
+
+const reading = suite('the store');
+
+reading(
+  'is not read for a stream that was looked at just now, nor for a new one: the append tells',
+  async () => {
+    const w = world();
+    const order = () =>
+      w.executor.execute(orders, orderStream(ORDER_ID), { type: 'PlaceOrder', data: placing() }, as('place'));
+    assert.ok((await order()).ok);
+    assert.equal(w.counts, { appends: 1, reads: 0, events: 0 });
+    await w.give('a');
+    await w.give('b');
+    assert.equal(w.counts, { appends: 3, reads: 1, events: 0 }, 'of a stock there may be a snapshot');
+    await w.clock.advance(1_000);
+    await w.give('c');
+    assert.equal(w.counts, { appends: 4, reads: 2, events: 0 });
+    assert.ok((await order()).ok);
+    assert.equal(w.counts, { appends: 4, reads: 3, events: 0 }, 'nothing to append tells nothing');
+  },
+);
+reading.run();
 
 const repeats = suite('a repeat');
 
