@@ -29,9 +29,6 @@ const KEYS = ['keys.db', 'keys'];
 /** What is in a data folder, but for its format and what SQLite keeps beside its files. */
 export const BACKED_UP: readonly string[] = [...FOLLOWERS, EVENTS, OUTSIDE, ...SENT, ...KEYS];
 
-/** How long others' transactions are waited for. */
-const BUSY_MS = 10_000;
-
 const MANIFEST = 'backup.json';
 /** A manifest says where files go: nowhere but there. */
 const isOurs = (name: string): boolean => {
@@ -72,7 +69,6 @@ const sha256 = async (path: string): Promise<string> => {
 const copyDatabase = (from: string, to: string): void => {
   const connection = openConnection(from);
   try {
-    connection.exec(`pragma busy_timeout = ${BUSY_MS}`);
     connection.prepare('vacuum into ?').run(to);
   } finally {
     connection.close();
@@ -85,7 +81,7 @@ const heldStill = async <T>(path: string, work: () => Promise<T>): Promise<T> =>
   if (!existsSync(path)) return work();
   const connection = openConnection(path);
   try {
-    connection.exec(`pragma busy_timeout = ${BUSY_MS}; begin immediate`);
+    connection.exec('begin immediate');
     return await work();
   } finally {
     connection.close();

@@ -55,20 +55,26 @@ const openBetter = (path: string): Connection => {
  */
 const CACHE_KIB = 4_096;
 
-/** The file at `path`, made if missing. Throws SqliteMissing, or SQLite's own errors. */
+/** Another process may be making the file, or mending it after a crash: the first look at it waits as well. */
+const OPENING_MS = 10_000;
+
+/** The file at `path`, made if missing; it waits for others for ten seconds. Throws SqliteMissing, or SQLite's own errors. */
 export const openConnection = (path: string): Connection => {
   const major = Number(process.versions.node.split('.')[0]);
   const connection = major >= OWN_SINCE ? openOwn(path) : openBetter(path);
-  const version = String(connection.prepare('select sqlite_version() as version').get()?.version);
-  const [a = 0, b = 0, c = 0] = version.split('.').map(Number);
-  if ([a - NEEDED[0], b - NEEDED[1], c - NEEDED[2]].find((difference) => difference !== 0)! < 0) {
+  try {
+    connection.exec(`pragma busy_timeout = ${OPENING_MS}; pragma cache_size = -${CACHE_KIB}`);
+    const version = String(connection.prepare('select sqlite_version() as version').get()?.version);
+    const [a = 0, b = 0, c = 0] = version.split('.').map(Number);
+    if ([a - NEEDED[0], b - NEEDED[1], c - NEEDED[2]].find((difference) => difference !== 0)! < 0)
+      throw new SqliteMissing(
+        `SQLite ${version} can lose commits; ${NEEDED.join('.')} or later is needed: update Node or better-sqlite3.`,
+      );
+    return connection;
+  } catch (error) {
     connection.close();
-    throw new SqliteMissing(
-      `SQLite ${version} can lose commits; ${NEEDED.join('.')} or later is needed: update Node or better-sqlite3.`,
-    );
+    throw error;
   }
-  connection.exec(`pragma cache_size = -${CACHE_KIB}`);
-  return connection;
 };
 
 /** Primary result codes (sqlite.org/rescode.html) by number. */

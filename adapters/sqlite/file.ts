@@ -4,7 +4,14 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { openConnection, sqliteCode, type SqlRow, type SqlValue, type Statement } from './driver.ts';
+import {
+  openConnection,
+  sqliteCode,
+  type Connection,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+} from './driver.ts';
 import { openWriter, type Outcome, type Step, type Synchronous } from './writer.ts';
 
 export type SqliteFile = Readonly<{
@@ -37,9 +44,24 @@ export type FileOptions = Readonly<{
   unavailable: new (message: string, options?: ErrorOptions) => Error;
 }>;
 
-const OPENING_MS = 10_000;
+const OPENING_TRIES = 100;
 /** Readers wait for no writer; for a process that mends the file after a crash they do. */
 const READING_MS = 1_000;
+
+/**
+ * Of several that switch a new file at once SQLite turns all but one away without waiting, so that they do not wait for one
+ * another.
+ */
+const toWriteAheadLog = (connection: Connection): void => {
+  for (let tries = 1; ; tries++)
+    try {
+      connection.exec('pragma journal_mode = wal');
+      return;
+    } catch (error) {
+      if (sqliteCode(error) !== 'BUSY' || tries === OPENING_TRIES) throw error;
+      connection.exec('begin immediate; rollback'); // which does wait for who is at it
+    }
+};
 
 export const openFile = ({
   path,
@@ -54,14 +76,15 @@ export const openFile = ({
     new unavailable(`${what} (${path}) cannot ${doing}: ${message}`, { cause });
   const opened = (() => {
     mkdirSync(dirname(path), { recursive: true });
-    const connection = openConnection(path);
+    let connection: Connection | undefined;
     try {
-      connection.exec(`pragma busy_timeout = ${OPENING_MS}; pragma journal_mode = wal`);
+      connection = openConnection(path);
+      toWriteAheadLog(connection);
       connection.exec(`begin immediate; ${schema}; commit; pragma busy_timeout = ${READING_MS}`);
       return connection;
     } catch (error) {
-      connection.close();
-      throw failed('be opened', (error as Error).message, error);
+      connection?.close();
+      throw sqliteCode(error) === undefined ? error : failed('be opened', (error as Error).message, error);
     }
   })();
   const statements = new Map<string, Statement>();

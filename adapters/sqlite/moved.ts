@@ -4,8 +4,6 @@ import type { SqliteFile } from './file.ts';
 
 export const MOVED = 'create table if not exists moved (place text not null) strict';
 
-const BUSY_MS = 10_000;
-
 /** Where its events have moved to, in words. */
 export const movedTo = (file: SqliteFile): string | undefined =>
   file.get('select place from moved')?.place as string | undefined;
@@ -13,7 +11,7 @@ export const movedTo = (file: SqliteFile): string | undefined =>
 const change = (path: string, run: (exec: (sql: string, ...values: string[]) => void) => void): void => {
   const connection = openConnection(path);
   try {
-    connection.exec(`pragma busy_timeout = ${BUSY_MS}; pragma synchronous = full; begin immediate`);
+    connection.exec('pragma synchronous = full; begin immediate');
     run((sql, ...values) => void connection.prepare(sql).run(...values));
     connection.exec('commit');
   } finally {

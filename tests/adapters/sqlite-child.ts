@@ -1,5 +1,6 @@
 /** What a second process does in the tests of the SQLite adapters. */
 import { join } from 'node:path';
+import { openConnection } from '../../adapters/sqlite/driver.ts';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../../adapters/sqlite/key-store.ts';
 import { openSqliteReadStore } from '../../adapters/sqlite/read-store.ts';
@@ -11,6 +12,7 @@ import { commit, row, SHAPE, VIEW } from '../contracts/read-store.ts';
 
 export const RACE_COMMITS = 150;
 export const KILL_ROWS = 1_500;
+const HELD_MS = 300;
 
 const [task, folder = '', name = ''] = process.argv.slice(2);
 const tell = (message: unknown): void => void process.send!(message);
@@ -45,6 +47,15 @@ const tasks: Record<string, () => Promise<void>> = {
     );
     await store.close();
     tell(won);
+  },
+  /** Has the file for itself for a while, as who makes or mends it has. */
+  async hold() {
+    const connection = openConnection(join(folder, 'events.db'));
+    connection.exec('begin exclusive');
+    tell('held');
+    await systemClock.sleep(HELD_MS);
+    connection.exec('commit');
+    connection.close();
   },
   /** Appends without end, saying what is acknowledged, until it is killed. */
   async append() {

@@ -44,6 +44,15 @@ test('close waits for what was asked for before it', async ({ folder }) => {
   assert.ok((await Promise.all(answers)).every(({ ok }) => ok));
 });
 
+test('a file that another process has for itself just now is waited for', async ({ folder }) => {
+  const holder = child('hold', folder, '');
+  await holder.told();
+  const store = openAt(folder);
+  assert.ok((await store.append('order-1', 'none', newEvents('a'))).ok);
+  await store.close();
+  await holder.ended;
+});
+
 test('two processes that append to the same streams leave one winner a revision and no gap', async ({
   folder,
 }) => {
