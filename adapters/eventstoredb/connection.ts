@@ -25,7 +25,16 @@ const READS_AT_ONCE = 64;
 const KEEP_ALIVE_MS = 10_000;
 /** gRPC: cancelled, deadline exceeded, resource exhausted, internal (a broken stream), unavailable. */
 const PASSING_CODES = new Set([1, 4, 8, 13, 14]);
-const PASSING_TYPES = new Set(['unavailable', 'deadline-exceeded', 'cancelled', 'timeout', 'not-leader']);
+/** Mended on the server, or by another start: no reason to park anything. */
+const DENIED = 'access-denied';
+const PASSING_TYPES = new Set([
+  'unavailable',
+  'deadline-exceeded',
+  'cancelled',
+  'timeout',
+  'not-leader',
+  DENIED,
+]);
 const PASSING_TEXT = /Server Is Not Ready|Failed to discover|Server Is Shutting Down/;
 const DISCOVERY = /Failed to discover/;
 
@@ -59,18 +68,11 @@ export const connect = (url: string, clock: Clock): Connection => {
       type,
       message = '',
     } = (error ?? {}) as Partial<Record<'code' | 'type' | 'message', unknown>>;
-    // Mended on the server, or by another start: no reason to park anything.
-    const denied = type === 'access-denied';
-    const text = denied
-      ? 'it refuses the credentials of its URL, or lets them do too little'
-      : String(message);
+    const text =
+      type === DENIED ? 'it refuses the credentials of its URL, or lets them do too little' : String(message);
     if (DISCOVERY.test(text)) makeAnew();
-    const passing =
-      denied ||
-      PASSING_CODES.has(code as number) ||
-      PASSING_TYPES.has(type as string) ||
-      PASSING_TEXT.test(text);
-    if (!passing) return error;
+    if (!PASSING_CODES.has(code as number) && !PASSING_TYPES.has(type as string) && !PASSING_TEXT.test(text))
+      return error;
     return new StoreUnavailable(`EventStoreDB at ${hosts} cannot ${doing}: ${text || String(type)}`, {
       cause: error,
     });

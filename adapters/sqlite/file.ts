@@ -74,6 +74,9 @@ export const openFile = ({
   let closed = false;
   const failed = (doing: string, message: string, cause?: unknown): Error =>
     new unavailable(`${what} (${path}) cannot ${doing}: ${message}`, { cause });
+  /** SQLite's own errors as the port's; any other as it is. */
+  const ours = (doing: string, error: unknown): unknown =>
+    sqliteCode(error) === undefined ? error : failed(doing, (error as Error).message, error);
   const opened = (() => {
     mkdirSync(dirname(path), { recursive: true });
     let connection: Connection | undefined;
@@ -84,7 +87,7 @@ export const openFile = ({
       return connection;
     } catch (error) {
       connection?.close();
-      throw sqliteCode(error) === undefined ? error : failed('be opened', (error as Error).message, error);
+      throw ours('be opened', error);
     }
   })();
   const statements = new Map<string, Statement>();
@@ -98,7 +101,7 @@ export const openFile = ({
     try {
       return read();
     } catch (error) {
-      throw sqliteCode(error) === undefined ? error : failed('be read', (error as Error).message, error);
+      throw ours('be read', error);
     }
   };
   const writer = openWriter({ path, synchronous, pragmas }, (message) => failed('be written', message));

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 
 /** PEM; `path`: of the certificate alone, for who is to trust it. Gone with the test. */
 export type Certificate = Readonly<{ key: string; cert: string; path: string }>;

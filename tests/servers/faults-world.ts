@@ -85,6 +85,16 @@ export const faultsWorld = (brokers: readonly string[], prefix: string) => {
     });
     return opened(running);
   };
+  /** A member that does nothing but note what it is handed. */
+  const noting = async () => {
+    const handled: string[] = [];
+    const distinct = new Set<string>();
+    await member(async (event) => {
+      handled.push(name(event));
+      distinct.add(name(event));
+    });
+    return { handled, distinct };
+  };
   const forwarding = { ...parts, ...books, store, category: 'order' };
   const forward = () => opened(runForward({ ...forwarding, publisher: publisher(), leased: leased() }));
   /** Resolves once it is dead: it has published its `pages`th page, and has not recorded it. */
@@ -150,6 +160,7 @@ export const faultsWorld = (brokers: readonly string[], prefix: string) => {
     cluster,
     publisher,
     member,
+    noting,
     forward,
     forwardUntilDead,
     published,

@@ -51,12 +51,7 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.find(({ partitionId }) => partitionId === 0)!.leader;
     });
-  const handled: string[] = [];
-  const distinct = new Set<string>();
-  await w.member(async (event) => {
-    handled.push(name(event));
-    distinct.add(name(event));
-  });
+  const { handled, distinct } = await w.noting();
   w.forward();
   const sender = w.publisher();
   const acknowledged = new Map<string, number>();
@@ -110,12 +105,7 @@ test('leaders are killed, one after the other, under 20 sends at once: what was 
 
 test('forwarders die between publish and checkpoint, one after the other: nothing is lost, or out of order', async () => {
   const w = worldOn('forwarders.');
-  const handled: string[] = [];
-  const distinct = new Set<string>();
-  await w.member(async (event) => {
-    handled.push(name(event));
-    distinct.add(name(event));
-  });
+  const { handled, distinct } = await w.noting();
   let over = false;
   const loading = w.load(
     () => over,

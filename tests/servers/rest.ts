@@ -47,9 +47,11 @@ export const comesToRest = async ({ variables, client, shoppers, servers }: Driv
     let unrest: readonly string[] = [];
     const isBusy = async (what: 'forward' | 'consumers'): Promise<boolean> => {
       const reports = await reportsOf(client, what);
-      unrest = (reports ?? [{ what: 'the log cannot be asked', retrying: 1 }])
-        .filter(({ lag, retrying = 0 }: any) => retrying > 0 || lag.events > 0)
-        .map((busy: unknown) => JSON.stringify(busy));
+      unrest = reports
+        ? reports
+            .filter(({ lag, retrying = 0 }) => lag.events > 0 || retrying > 0)
+            .map((busy: unknown) => JSON.stringify(busy))
+        : [`/ops/${what} cannot be asked`];
       return unrest.length > 0;
     };
     // Orders, then what is on its way to consumers, then those: what moves on meanwhile is seen in its next place.
