@@ -1,12 +1,12 @@
 /** Real Kafka for tests: brokers of a cluster of their own, on this machine alone, gone with the test. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../fake-clock.ts';
 import type { Secured } from './certificate.ts';
+import { freePort } from './free-port.ts';
 
 const VERSION = '4.4.0';
 const STARTED_MS = 60_000;
@@ -33,15 +33,6 @@ const jars = (): string => {
   renameSync(unfinished, folder);
   return folder;
 };
-
-const freePort = (): Promise<number> =>
-  new Promise((done, failed) => {
-    const server = createServer().once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 
 type Broker = {
   readonly id: number;
