@@ -22,11 +22,13 @@ export const comparePlace = (a: Place, b: Place): number => {
 export const startsWith = (key: readonly KeyPart[], prefix: readonly KeyPart[]): boolean =>
   prefix.every((part, i) => key[i] === part);
 
-/** The columns of an index. Throws RangeError for one that there is not, and for a prefix longer than it. */
-export const indexOf = ({ indexes }: Shape, { index, prefix }: Find): readonly string[] => {
-  const columns = Object.hasOwn(indexes, index) ? indexes[index]! : undefined;
-  if (!columns || prefix.length > columns.length) throw new RangeError(`${index} is no index of this view`);
-  return columns;
+/** The columns of an index. Throws RangeError for one that there is not, and for a prefix that it is not asked with. */
+export const indexOf = ({ columns, indexes }: Shape, { index, prefix }: Find): readonly string[] => {
+  const names = Object.hasOwn(indexes, index) ? indexes[index]! : undefined;
+  if (!names || prefix.length > names.length) throw new RangeError(`${index} is no index of this view`);
+  if (names.length > 1 && names.slice(prefix.length).some((name) => columns[name] === 'texts'))
+    throw new RangeError(`${index} is asked with one of its texts`);
+  return names;
 };
 
 /** The keys under which a row stands in an index; none when it lacks one of the columns. */

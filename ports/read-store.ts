@@ -20,7 +20,7 @@ export type Row<D = unknown> = Readonly<{
 /**
  * Rows of one index whose first columns are `prefix`, in the order of the next column (then the rest, then the row's
  * id). `from` (inclusive) and `to` (exclusive) bound the next column; `after`: a cursor of an earlier page; `limit`: rows
- * at most.
+ * at most. An index of several texts and of other columns is asked with one of the texts in `prefix`.
  */
 export type Find = Readonly<{
   index: string;
@@ -81,7 +81,7 @@ export interface ReadStore {
   get<D>(view: View, id: string): Promise<D | undefined>;
   /** Also of a row that was removed. */
   row<D>(view: View, id: string): Promise<Row<D> | undefined>;
-  /** Throws RangeError for an index that the build does not have and for a cursor of another query. */
+  /** Throws RangeError for an index that the build does not have, or not so, and for a cursor of another query. */
   find<D>(view: View, query: Find): Promise<Found<D>>;
   scan<D>(view: View, range: Scan): Promise<Scanned<D>>;
   checkpoint(view: View): Promise<Position | undefined>;

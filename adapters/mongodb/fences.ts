@@ -3,8 +3,18 @@ import type { Collection, Document, UpdateFilter } from 'mongodb';
 import type { Fence } from '../../ports/lease.ts';
 import { unlessThere } from './connection.ts';
 
-/** The field of a lease's token; dots would make a path of it. */
-const fieldOf = ({ lease }: Fence): string => `fences.${encodeURIComponent(lease).replaceAll('.', '%2E')}`;
+/** The key of a lease's token; dots would make a path of it. */
+const keyOf = ({ lease }: Fence): string => encodeURIComponent(lease).replaceAll('.', '%2E');
+/** The field that holds them in a document. */
+export const FENCES = 'fences';
+const fieldOf = (fence: Fence): string => `${FENCES}.${keyOf(fence)}`;
+
+/** Whether the document has seen this very token. */
+export const isKept = ({ fences }: Readonly<{ fences?: Record<string, number> }>, fence: Fence): boolean =>
+  fences?.[keyOf(fence)] === fence.token;
+/** Of a new document. */
+export const fencesOf = (fence: Fence | undefined): Readonly<{ fences?: Record<string, number> }> =>
+  fence ? { fences: { [keyOf(fence)]: fence.token } } : {};
 
 /** Matches a document that has seen no higher token. */
 export const notPast = (fence: Fence | undefined): Document =>

@@ -1,6 +1,7 @@
 import type { EventEnvelope, NewEvent, Position } from '../../domain/kernel.ts';
 import { PAGE_EVENTS, StoreUnavailable, type Appended, type EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
+import { createChanges } from '../changes.ts';
 import { eventSignal, follow } from '../event-signal.ts';
 import {
   PAGE_BYTES,
@@ -11,9 +12,8 @@ import {
   positionAt,
   sameIds,
 } from '../stored-event.ts';
-import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
-import { openFile } from './file.ts';
+import { LOOK_EVERY_MS, openFile } from './file.ts';
 import { MOVED, movedTo } from './moved.ts';
 
 /** Positions are the row ids: nothing is ever deleted, so they have no gaps. */
@@ -69,7 +69,7 @@ export const openSqliteEventStore = ({
   file.make(`insert into store (id) select '${newId()}' where not exists (select 1 from store)`);
   const storeId = String(file.get('select id from store')?.id);
   const ring = eventSignal();
-  const changes = fileChanges(file, clock);
+  const changes = createChanges({ clock, everyMs: LOOK_EVERY_MS, version: () => file.version() });
   const closing = new AbortController();
 
   const last = (): number => Number(file.get(TAIL)?.position ?? 0);

@@ -30,6 +30,9 @@ export type SqliteFile = Readonly<{
   close(): Promise<void>;
 }>;
 
+/** How long a commit by another process may go unseen. */
+export const LOOK_EVERY_MS = 25;
+
 /**
  * `schema`: statements that make what is missing. `unavailable`: the error that every failure is thrown as, the
  * port's own class. `what`: the file, for people.

@@ -16,12 +16,12 @@ import type {
   View,
 } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
+import { createChanges } from '../changes.ts';
 import { behind, checkColumns, cursorOf, indexOf, placeOf } from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
-import { fileChanges } from './changes.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
 import { FENCES, fenced } from './fences.ts';
-import { openFile } from './file.ts';
+import { LOOK_EVERY_MS, openFile } from './file.ts';
 import {
   dropTables,
   isSide,
@@ -70,7 +70,7 @@ export const openSqliteReadStore = ({
     synchronous: 'normal',
     unavailable: StoreUnavailable,
   });
-  const changes = fileChanges(file, clock);
+  const changes = createChanges({ clock, everyMs: LOOK_EVERY_MS, version: () => file.version() });
   const shapes = new Map<string, Shape>();
 
   const known = (view: View): Known | undefined => {

@@ -115,7 +115,7 @@ test('of two processes that race for a view exactly one wins each commit, and no
   const entries = async (index: string): Promise<string[]> =>
     (await store.find(VIEW, { index, prefix: [], limit: 1_000 })).rows.map(({ id }) => id);
   assert.is((await entries('state')).length, RACE_COMMITS + 1);
-  assert.equal(await entries('sku'), ['hot'], 'entries of the row that was replaced went with it');
+  assert.equal(await entries('every-sku'), ['hot'], 'entries of the row that was replaced went with it');
   await store.close();
 });
 
@@ -133,7 +133,7 @@ test('a process killed in the middle of a commit leaves all of it or nothing', a
       rows.every((one) => Number(one.at) === n),
       `rows of one commit after ${turns} turns`,
     );
-    for (const index of ['amount', 'sku'])
+    for (const index of ['amount', 'every-sku'])
       assert.is(
         (await store.find(VIEW, { index, prefix: [], limit: KILL_ROWS * 2 })).rows.length,
         rows.length,

@@ -1,10 +1,11 @@
 // FerretDB on SQLite, for tests: ferretdb ADDRESS FOLDER speaks MongoDB's protocol at ADDRESS until it is ended.
 //
 // FerretDB finds what an update matches, and then writes it: two updates at once may both find what only one of them may
-// change, where MongoDB changes a document in one step. So commands are let through one at a time.
+// change, where MongoDB changes a document in one step. So commands that write are let through one at a time.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"io"
@@ -23,7 +24,14 @@ const (
 	headerBytes = 16
 	opMsg       = 2013
 	moreToCome  = 1 << 1
+	// Its flags, the kind of its first section, the length of that document, and the type of its first field.
+	nameAt = headerBytes + 4 + 1 + 4 + 1
 )
+
+var writes = map[string]bool{
+	"insert": true, "update": true, "delete": true, "findAndModify": true,
+	"create": true, "createIndexes": true, "drop": true, "dropDatabase": true,
+}
 
 // readMessage reads one message of the wire protocol: its length, in the first four bytes, counts itself.
 func readMessage(from io.Reader) ([]byte, error) {
@@ -41,14 +49,25 @@ func readMessage(from io.Reader) ([]byte, error) {
 	return message, err
 }
 
-func isAnswered(message []byte) bool {
-	return len(message) < headerBytes+4 ||
-		binary.LittleEndian.Uint32(message[12:]) != opMsg ||
-		binary.LittleEndian.Uint32(message[headerBytes:])&moreToCome == 0
+func isMessage(message []byte) bool {
+	return len(message) > nameAt && binary.LittleEndian.Uint32(message[12:]) == opMsg
 }
 
-// oneAtATime passes a client's messages on and their answers back, while no other client's command is under way.
-func oneAtATime(client net.Conn, server string, gate *sync.Mutex) {
+func isAnswered(message []byte) bool {
+	return !isMessage(message) || binary.LittleEndian.Uint32(message[headerBytes:])&moreToCome == 0
+}
+
+// isWrite looks at the first field of a command, which names it.
+func isWrite(message []byte) bool {
+	if !isMessage(message) {
+		return false
+	}
+	name, _, _ := bytes.Cut(message[nameAt:], []byte{0})
+	return writes[string(name)]
+}
+
+// passOn passes a client's messages on and their answers back; writes while no other client's write is under way.
+func passOn(client net.Conn, server string, gate *sync.Mutex) {
 	defer client.Close()
 	behind, err := net.Dial("unix", server)
 	if err != nil {
@@ -56,8 +75,10 @@ func oneAtATime(client net.Conn, server string, gate *sync.Mutex) {
 	}
 	defer behind.Close()
 	pass := func(message []byte) ([]byte, error) {
-		gate.Lock()
-		defer gate.Unlock()
+		if isWrite(message) {
+			gate.Lock()
+			defer gate.Unlock()
+		}
 		if _, err := behind.Write(message); err != nil || !isAnswered(message) {
 			return nil, err
 		}
@@ -102,7 +123,7 @@ func main() {
 			if err != nil {
 				return
 			}
-			go oneAtATime(client, socket, &gate)
+			go passOn(client, socket, &gate)
 		}
 	}()
 	ended, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
