@@ -4,6 +4,7 @@ import { jsonLog, systemClock, systemRandomness } from './adapters/system.ts';
 import { EnvironmentError, readEnvironment } from './compose/environment.ts';
 import { StoreUnavailable } from './ports/event-store.ts';
 import { Misfit, startServer } from './compose/server.ts';
+import { VaultUnavailable } from './ports/vault.ts';
 
 const fail = (error: unknown): never => {
   const expected =
@@ -11,6 +12,7 @@ const fail = (error: unknown): never => {
     error instanceof DataFolderError ||
     error instanceof Misfit ||
     error instanceof StoreUnavailable ||
+    error instanceof VaultUnavailable ||
     (error instanceof Error && /^port \d+/.test(error.message));
   console.error(
     `orderfold cannot start: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}`,

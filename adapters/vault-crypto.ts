@@ -3,13 +3,18 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomFillSync 
 import canonicalize from 'canonicalize';
 import { LRUCache } from 'lru-cache';
 import type { KeyStore } from '../ports/key-store.ts';
+import type { Clock } from '../ports/system.ts';
 import { ERASED, VaultUnavailable, type Vault } from '../ports/vault.ts';
+import { inTime } from './in-time.ts';
 
 const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_ID_BYTES = 9;
 const CACHED_KEYS = 10_000;
+/** How long the store is waited for where a key is at hand, and left alone after it has failed. */
+const PATIENCE_MS = 100;
+const LEFT_ALONE_MS = 1_000;
 const CIPHER = 'aes-256-gcm';
 
 /** Fills what it is given with unpredictable bytes. */
@@ -60,11 +65,15 @@ const masterKeyProof = (masterKey: Buffer): string =>
  * that is gone, or that was replaced by a later one, reads as ERASED. Up to 10,000 unwrapped keys stay in
  * memory, each used only while the store still holds the wrapped one, so that an erasure by any process
  * counts at once.
+ *
+ * `clock`: of a store that is a server. While it does not answer, keys that are in memory are used as they are: nobody
+ * else can erase one then, unless it is this process alone that does not reach it.
  */
 export const keyVault = (
   store: KeyStore,
   masterKey: Buffer,
   random: RandomBytes = (into) => void randomFillSync(into),
+  clock?: Clock,
 ): Vault => {
   if (masterKey.length !== KEY_BYTES)
     throw new RangeError(`a master key has ${KEY_BYTES} bytes, not ${masterKey.length}`);
@@ -115,9 +124,31 @@ export const keyVault = (
     if (!underWay) reading.set(subject, (underWay = read(subject)));
     return underWay;
   };
+  /** Questions that the store did not answer in time, or failed to answer a moment ago: it is asked no more until then. */
+  const unanswered = new Set<Promise<unknown>>();
+  const noteUnanswered = async (asked: Promise<unknown>, { sleep }: Clock): Promise<void> => {
+    if (unanswered.has(asked)) return;
+    unanswered.add(asked);
+    await asked.catch(() => sleep(LEFT_ALONE_MS));
+    unanswered.delete(asked);
+  };
+  /** The subject's key, if it has one, as far as can be told. */
+  const current = async (subject: string): Promise<SubjectKey | undefined> => {
+    const held = clock && cache.get(subject);
+    if (!held) return existing(subject);
+    if (unanswered.size > 0) return held;
+    const asked = existing(subject);
+    try {
+      return await inTime(clock, PATIENCE_MS, asked, () => new VaultUnavailable('the key store is late'));
+    } catch (error) {
+      if (!(error instanceof VaultUnavailable)) throw error;
+      void noteUnanswered(asked, clock);
+      return held;
+    }
+  };
   /** The subject's key, made at first use: durable before anything is sealed with it. */
   const made = async (subject: string): Promise<SubjectKey> => {
-    const there = making.has(subject) ? undefined : await existing(subject);
+    const there = making.has(subject) ? undefined : await current(subject);
     if (there) return there;
     let underWay = making.get(subject);
     if (!underWay) {
@@ -135,7 +166,7 @@ export const keyVault = (
       return { subject, key: id, box: encrypt(key, draw(IV_BYTES), text, boundTo(subject, id)) };
     },
     async open({ subject, key: id, box }) {
-      const held = await existing(subject);
+      const held = await current(subject);
       if (held?.id !== id) return ERASED;
       return JSON.parse(decrypt(held.key, box, boundTo(subject, id)).toString()) as unknown;
     },
@@ -160,10 +191,10 @@ export const keyVault = (
 
 /**
  * A vault over `store`, which it closes. Throws VaultUnavailable when the keys there were made under another
- * `masterKey` (32 bytes).
+ * `masterKey` (32 bytes). `clock`: of a store that is a server.
  */
-export const openVault = async (store: KeyStore, masterKey: Buffer): Promise<Vault> => {
-  const vault = keyVault(store, masterKey);
+export const openVault = async (store: KeyStore, masterKey: Buffer, clock?: Clock): Promise<Vault> => {
+  const vault = keyVault(store, masterKey, undefined, clock);
   const proof = masterKeyProof(masterKey);
   const wrong =
     'the keys were made under another master key: start with that one (MASTER_KEY, or the file that was kept)';

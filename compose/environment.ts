@@ -19,11 +19,14 @@ const secret = z.string().min(16, 'must be at least 16 characters');
 /** What the mailer takes as one sender; a name with commas in it stands in quotes. */
 const SENDER = /^((?:"[^"\r\n]*"|[^<>@,;:"\r\n]*) *<[^\s<>@,;:]+@[^\s<>@,;:]+>|[^\s<>@,;:]+@[^\s<>@,;:]+)$/;
 /** Variables whose value must not get into a log, not even when it is wrong. */
-const SECRET = /SECRET|KEY|PASSWORD|^(SMTP|EVENT_STORE)_URL$/;
+const SECRET = /SECRET|KEY|PASSWORD|^(SMTP|EVENT_STORE|MONGODB)_URL$/;
 const ROLE = /^(all|api|project|forward|consume(:[a-z-]+)?)$/;
 /** Hosts come in lists, which no URL parser takes. */
 const EVENT_STORE =
   /^esdb(\+discover)?:\/\/([^\s@/?]*@)?[^\s:,@/?]+(:\d+)?(,[^\s:,@/?]+(:\d+)?)*\/?(\?\S*)?$/;
+const MONGODB =
+  /^mongodb(\+srv)?:\/\/([^\s@/?]*@)?[^\s:,@/?]+(:\d+)?(,[^\s:,@/?]+(:\d+)?)*(\/[^\s/?.$"]{0,57})?(\?\S*)?$/;
+const MONGODB_EXAMPLE = 'must be a URL such as mongodb://user:password@host:27017/orderfold?tls=true';
 const BROKERS = /^[^\s:,/]+:\d+(,[^\s:,/]+:\d+)*$/;
 /** A stream never leaves its partition: how many a topic has is said once. */
 const PARTITIONS = 8;
@@ -77,6 +80,8 @@ const Variables = z.object({
     .regex(EVENT_STORE, 'must be a URL such as esdb://user:password@host:2113?tls=true')
     .optional(),
   EVENT_STORE_PREFIX: prefix.optional(),
+  MONGODB_URL: z.string().regex(MONGODB, MONGODB_EXAMPLE).optional(),
+  MONGODB_KEYS_URL: z.string().regex(MONGODB, MONGODB_EXAMPLE).optional(),
   KAFKA_BROKERS: z
     .string()
     .regex(BROKERS, 'must list brokers as host:port, with commas between them')
@@ -128,12 +133,10 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
-  for (const [name, issue] of [
-    ['MONGODB_URL', 'MongoDB'],
-    ['WAREHOUSE_URL', 'an HTTP warehouse'],
-  ] as const)
-    if (given[name] !== undefined)
-      throw new EnvironmentError(`${name} is set, but this version has no adapter for ${issue}; unset it.`);
+  if (given.WAREHOUSE_URL !== undefined)
+    throw new EnvironmentError(
+      'WAREHOUSE_URL is set, but this version has no adapter for an HTTP warehouse; unset it.',
+    );
   const parsed = Variables.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -158,6 +161,8 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
   }
   if (environment.EVENT_STORE_URL === undefined && environment.EVENT_STORE_PREFIX !== undefined)
     throw new EnvironmentError('EVENT_STORE_PREFIX needs EVENT_STORE_URL.');
+  if (environment.MONGODB_URL === undefined && environment.MONGODB_KEYS_URL !== undefined)
+    throw new EnvironmentError('MONGODB_KEYS_URL needs MONGODB_URL.');
   if (environment.KAFKA_BROKERS === undefined) {
     const lonely = Object.keys(given).find((name) => name.startsWith('KAFKA_'));
     if (lonely !== undefined) throw new EnvironmentError(`${lonely} needs KAFKA_BROKERS.`);

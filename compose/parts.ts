@@ -130,7 +130,26 @@ const openLog = async (environment: Environment, deps: EventLogDeps): Promise<Ev
     ? undefined
     : (await import('./event-log.ts')).openEventLog(environment, environment.KAFKA_BROKERS, deps);
 
-/** Throws DataFolderError, EnvironmentError or StoreUnavailable before anything is changed. */
+/** Views, bookkeeping and keys: in the folder, or on the server that the environment names. Throws EnvironmentError. */
+const openBeside = async (
+  environment: Environment,
+  folder: DataFolder,
+  { store, clock }: Readonly<{ store: string; clock: Clock }>,
+) => {
+  const { MONGODB_URL: url } = environment;
+  if (url !== undefined) {
+    const { openOnMongoDb } = await import('./on-mongodb.ts');
+    const { books, reads, keys } = openOnMongoDb(environment, url, { store, clock });
+    return { books, reads, openVault: (key: Buffer) => openVault(keys, key, clock) };
+  }
+  return {
+    books: openSqliteBookkeeping({ path: folder.pathOf('bookkeeping.db'), store }),
+    reads: openSqliteReadStore({ path: folder.pathOf('views.db'), store, clock }),
+    openVault: (key: Buffer) => openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), key),
+  };
+};
+
+/** Throws DataFolderError, EnvironmentError, StoreUnavailable or VaultUnavailable before anything is changed. */
 export const openParts = async (environment: Environment, system: System): Promise<Parts> => {
   const given = masterKey(environment);
   const folder = openDataFolder(environment.DATA_DIR);
@@ -149,10 +168,8 @@ export const openParts = async (environment: Environment, system: System): Promi
     const store = opened(
       server ?? openSqliteEventStore({ path: folder.pathOf('events.db'), clock, newId: randomness.uuid }),
     );
-    const { close: closeBooks, ...books } = openSqliteBookkeeping({
-      path: folder.pathOf('bookkeeping.db'),
-      store: store.id,
-    });
+    const beside = await openBeside(environment, folder, { store: store.id, clock });
+    const { close: closeBooks, ...books } = beside.books;
     open.push({ close: closeBooks });
     const eventLog = await openLog(environment, { ...system, ...books, store });
     if (eventLog) open.push(eventLog);
@@ -161,10 +178,8 @@ export const openParts = async (environment: Environment, system: System): Promi
       ...books,
       store,
       eventLog,
-      vault: opened(
-        await openVault(openSqliteKeyStore({ path: folder.pathOf('keys.db') }), folder.masterKey(given)),
-      ),
-      reads: opened(openSqliteReadStore({ path: folder.pathOf('views.db'), store: store.id, clock })),
+      reads: opened(beside.reads),
+      vault: opened(await beside.openVault(folder.masterKey(given))),
       distance: server ? undefined : decimalDistance(1),
       outside: () => (outside ??= opened(openOutside(environment, folder, system))),
       secret: folder.secret,

@@ -66,7 +66,11 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   ],
   [{ KAFKA_BROKERS: 'x:9092', KAFKA_SSL: 'yes' }, /^KAFKA_SSL must be true or false/],
   [{ KAFKA_BROKERS: 'x:9092', KAFKA_PREFIX: 'a shop' }, /^KAFKA_PREFIX /],
-  [{ MONGODB_URL: 'mongodb://x' }, /^MONGODB_URL is set/],
+  [{ MONGODB_URL: 'https://me:hush@x' }, /^MONGODB_URL must be a URL such as mongodb:/],
+  [{ MONGODB_URL: 'mongodb://x/a.b' }, /^MONGODB_URL must be a URL such as mongodb:/],
+  [{ MONGODB_KEYS_URL: 'mongodb://me:hush@x' }, /^MONGODB_KEYS_URL needs MONGODB_URL/],
+  [{ MONGODB_URL: 'mongodb://x', MONGODB_KEYS_URL: 'x:hush' }, /^MONGODB_KEYS_URL must be a URL/],
+  [{ WAREHOUSE_URL: 'https://x' }, /^WAREHOUSE_URL is set/],
 ];
 
 environment(
@@ -107,6 +111,15 @@ environment('an event store has one host or several, TLS and credentials in its 
     'esdb+discover://cluster.example/',
   ])
     assert.is(readEnvironment({ EVENT_STORE_URL }).EVENT_STORE_URL, EVENT_STORE_URL);
+});
+
+environment('a MongoDB has one host or several, a database, TLS and credentials in its URL', () => {
+  for (const MONGODB_URL of [
+    'mongodb://127.0.0.1:27017',
+    'mongodb://me:it%27s@one:27017,two:27018/shop?replicaSet=rs0&tls=true&tlsCAFile=/ca.pem',
+    'mongodb+srv://me:p@cluster.example/?retryWrites=true',
+  ])
+    assert.is(readEnvironment({ MONGODB_URL }).MONGODB_URL, MONGODB_URL);
 });
 
 environment('empty counts as unset; loopback addresses and an identity provider are fine', () => {

@@ -7,7 +7,7 @@ import type { Schedule } from '../../ports/schedule.ts';
 import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
 import type { Clock } from '../../ports/system.ts';
 import { BLOCKED_LANES, mongoBlockedLanes } from './blocked-lanes.ts';
-import { openDatabase, unlessThere, type Database } from './connection.ts';
+import { DATABASE, databaseIn, openDatabase, unlessThere, type Database } from './connection.ts';
 import { CONTROLS, mongoControls } from './controls.ts';
 import { keeping, notPast } from './fences.ts';
 
@@ -114,7 +114,7 @@ export const openMongoBookkeeping = ({
 }: Readonly<{ url: string; store: string; clock: Clock }>) => {
   const database = openDatabase({
     url,
-    database: 'orderfold',
+    database: databaseIn(url) ?? DATABASE,
     what: 'the bookkeeping on MongoDB',
     clock,
     indexes: { schedules: [{ key: { schedule: 1, dueAt: 1, key: 1 } }], ...CONTROLS, ...BLOCKED_LANES },

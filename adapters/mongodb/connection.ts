@@ -15,7 +15,6 @@ import { inTime } from '../in-time.ts';
 /** `url`: may hold credentials, which no message repeats. `what`: for messages. `indexes`: of each collection. */
 export type DatabaseOptions = Readonly<{
   url: string;
-  /** Unless the URL names one. */
   database: string;
   what: string;
   clock: Clock;
@@ -32,6 +31,8 @@ export type Database = Readonly<{
   close(): Promise<void>;
 }>;
 
+/** Where the URL names none. */
+export const DATABASE = 'orderfold';
 const ANSWER_MS = 5_000;
 /** When nobody waits for an answer any more, its connection is given up. */
 const SILENT_MS = 60_000;
@@ -51,8 +52,18 @@ const OPTIONS: MongoClientOptions = {
 /** A document that is too large, a command that is wrong: trying again would change nothing. */
 const FAULTS = new Set([2, 9, 14, 22, 52, 56, 57, 66, 10334, 17280, 17419, 17420]);
 const DUPLICATE_KEY = 11000;
+
 /** The database that a URL names. */
-const NAMED = /^[^/]*\/\/[^/?]*\/([^?]+)/;
+export const databaseIn = (url: string): string | undefined => {
+  const [, named] = /^[^/]*\/\/[^/?]*\/([^?]+)/.exec(url) ?? [];
+  return named === undefined ? undefined : decodeURIComponent(named);
+};
+/** What of a URL may be told to anybody. */
+export const hostsOf = (url: string): string =>
+  url
+    .replace(/^[^/]*\/\//, '')
+    .replace(/^[^/]*@/, '')
+    .replace(/[/?].*$/, '');
 
 export const isDuplicate = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && error.code === DUPLICATE_KEY;
@@ -89,8 +100,7 @@ export const openDatabase = ({
   unavailable: Unavailable,
 }: DatabaseOptions): Database => {
   const client = new MongoClient(url, OPTIONS);
-  const [, named] = NAMED.exec(url) ?? [];
-  const db = client.db(named === undefined ? database : decodeURIComponent(named));
+  const db = client.db(database);
   let closed = false;
   let prepared: Promise<void> | undefined;
 

@@ -1,19 +1,25 @@
 import type { KeyStore } from '../../ports/key-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import { VaultUnavailable } from '../../ports/vault.ts';
-import { openDatabase, unlessThere } from './connection.ts';
+import { DATABASE, databaseIn, openDatabase, unlessThere } from './connection.ts';
 
 type Kept = { _id: string; text: string };
 const PROOF = 'master key';
 
 /**
- * Wrapped keys in a database of their own, so that they are kept and backed up apart. What is removed stays in the
+ * Wrapped keys in a database of their own, so that they are kept and backed up apart: the one that `url` names, or, where
+ * that is the one of what else is kept (`beside`), one that is called after it. What is removed stays in the
  * server's own log until that is written over; without the master key it is worth nothing.
  */
-export const openMongoKeyStore = ({ url, clock }: Readonly<{ url: string; clock: Clock }>): KeyStore => {
+export const openMongoKeyStore = ({
+  url,
+  beside,
+  clock,
+}: Readonly<{ url: string; beside: boolean; clock: Clock }>): KeyStore => {
+  const named = databaseIn(url);
   const { run, close } = openDatabase({
     url,
-    database: 'orderfold-keys',
+    database: named === undefined || beside ? `${named ?? DATABASE}-keys` : named,
     what: 'the key store on MongoDB',
     clock,
     indexes: {},

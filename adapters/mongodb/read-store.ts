@@ -25,7 +25,7 @@ import type { Clock } from '../../ports/system.ts';
 import { createChanges } from '../changes.ts';
 import { behind, checkColumns } from '../row-order.ts';
 import { activationOf, activationWithout, nameOf } from '../view-builds.ts';
-import { isDuplicate, makeIndexes, openDatabase, unlessThere } from './connection.ts';
+import { DATABASE, databaseIn, isDuplicate, makeIndexes, openDatabase, unlessThere } from './connection.ts';
 import { isKept, keeping, notPast } from './fences.ts';
 import { checkNames, findRows, indexesOf, rowOf, rowWrite, type RowDocument } from './view-rows.ts';
 
@@ -67,7 +67,7 @@ export const openMongoReadStore = ({
 }: Readonly<{ url: string; store: string; clock: Clock }>): ReadStore => {
   const { run, close } = openDatabase({
     url,
-    database: 'orderfold',
+    database: databaseIn(url) ?? DATABASE,
     what: 'the views on MongoDB',
     clock,
     indexes: { builds: [{ key: { name: 1 } }] },

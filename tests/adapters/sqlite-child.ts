@@ -8,7 +8,7 @@ import { openVault } from '../../adapters/vault-crypto.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import type { ReadStore } from '../../ports/read-store.ts';
 import { newEvents } from '../contracts/event-store.ts';
-import { commit, row, SHAPE, VIEW } from '../contracts/read-store.ts';
+import { commit, row, SHAPE, VIEW } from '../contracts/views.ts';
 
 export const RACE_COMMITS = 150;
 export const KILL_ROWS = 1_500;

@@ -1,58 +1,9 @@
 import * as assert from 'uvu/assert';
-import type { Position } from '../../domain/kernel.ts';
-import type { Shape } from '../../ports/projection.ts';
-import type { ChangeCursor, Find, KeyPart, ReadStore, Row, Scan } from '../../ports/read-store.ts';
+import type { ChangeCursor, Find, ReadStore, Row, Scan } from '../../ports/read-store.ts';
 import { until } from '../fake-clock.ts';
 import { contract, type Make } from './making.ts';
-
-export const VIEW = 'orders@1+1';
-export const SHAPE: Shape = {
-  columns: { customer: 'text', day: 'text', state: 'text', amount: 'integer', sku: 'texts' },
-  indexes: {
-    customer: ['customer', 'day'],
-    state: ['state'],
-    amount: ['amount'],
-    sku: ['sku', 'day'],
-    'every-sku': ['sku'],
-    'day-amount': ['day', 'amount'],
-  },
-};
-export const at = (n: number): Position => String(n).padStart(16, '0') as Position;
-export const row = (id: string, columns: Row['columns'], n = 1, doc: unknown = { id }): Row => ({
-  id,
-  doc,
-  columns,
-  at: at(n),
-});
-/** Commits `rows` from position `from` (0: none) to `to`. */
-export const commit = (
-  store: ReadStore,
-  from: number,
-  to: number,
-  rows: readonly Row[],
-  view = VIEW,
-): Promise<'committed' | 'stale'> =>
-  store.commit(view, { from: from === 0 ? undefined : at(from), to: at(to), rows });
-
-/** Ids in the order found, over pages of `limit` (all in one page by default). */
-const found = async (
-  store: ReadStore,
-  query: Omit<Find, 'limit'> & { limit?: number },
-  view = VIEW,
-): Promise<string> => {
-  const ids: string[] = [];
-  for (let after: string | undefined; ;) {
-    const page = await store.find(view, { limit: 100, ...query, ...(after === undefined ? {} : { after }) });
-    ids.push(...page.rows.map(({ id }) => id));
-    if (page.next === null) return ids.join(' ');
-    after = page.next;
-  }
-};
-const thrown = (what: Promise<unknown>): Promise<unknown> =>
-  what.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+import { buildsOfAView } from './view-builds.ts';
+import { at, commit, found, row, SHAPE, thrown, VIEW } from './views.ts';
 
 /**
  * What every read store must do. The store's build VIEW is made, with SHAPE. `together`: rows and checkpoint are written
@@ -338,77 +289,6 @@ export const readStoreContract = (
     assert.is(heard, after);
   });
 
-  test('activates a build that has come as far as the active one, if that is still the one seen', async (store) => {
-    const [first, second, third] = [VIEW, 'orders@2(Europe/London)+1', 'orders@1+2'];
-    for (const view of [second, third]) await store.make(view, SHAPE);
-    const activate = async (view: string) => store.activate('orders', view, await store.active('orders'));
-    assert.is(await store.active('orders'), undefined);
-    assert.is(await activate(third), 'activated', 'where there is nothing to fold');
-    assert.equal(await store.active('orders'), { view: third });
-    await commit(store, 0, 10, [], first);
-    await commit(store, 0, 9, [], second);
-    assert.is(await store.activate('orders', first, undefined), 'changed');
-    assert.is(await activate(first), 'activated');
-    assert.equal(await store.active('orders'), { view: first, previous: third });
-    assert.is(await activate(second), 'behind');
-    assert.is(await activate(third), 'behind');
-    assert.is(await store.activate('orders', second, { view: third }), 'changed');
-    assert.equal(await store.active('orders'), { view: first, previous: third });
-    await commit(store, 9, 10, [], second);
-    assert.is(await activate(second), 'activated');
-    assert.equal(await store.active('orders'), { view: second, previous: first });
-    assert.is(await activate(second), 'activated', 'once more changes nothing');
-    assert.equal(await store.active('orders'), { view: second, previous: first });
-    await commit(store, 10, 11, [], second);
-    assert.is(await activate(first), 'behind', 'the way back as well');
-    await commit(store, 10, 11, [], first);
-    assert.is(await activate(first), 'activated');
-    assert.equal(await store.active('orders'), { view: first, previous: second });
-    assert.is(await store.active('order'), undefined);
-  });
-
-  test('lists the builds of a view', async (store) => {
-    const others = ['orders@2(Europe/London)+1', 'orders@10+1', 'orders-old@1+1', 'order@1+1'];
-    for (const view of others) {
-      await store.make(view, SHAPE);
-      await commit(store, 0, 5, [], view);
-    }
-    const builds = [...(await store.builds('orders'))].sort((a, b) => (a.view < b.view ? -1 : 1));
-    assert.equal(builds, [
-      { view: VIEW, checkpoint: undefined },
-      { view: 'orders@10+1', checkpoint: at(5) },
-      { view: 'orders@2(Europe/London)+1', checkpoint: at(5) },
-    ]);
-    await store.drop('orders@10+1');
-    assert.equal((await store.builds('orders')).length, 2);
-    assert.equal(await store.builds('none'), []);
-  });
-
-  test('drops a build, but never the active one', async (store) => {
-    const many = Array.from({ length: 2_500 }, (_, i) =>
-      row(`r${i}`, { amount: i, day: 'd', sku: ['a', 'b'] }),
-    );
-    const other = 'orders@1+11';
-    await store.make(other, SHAPE);
-    await commit(store, 0, 1, many);
-    await commit(store, 0, 1, many.slice(0, 3), other);
-    await store.activate('orders', VIEW, undefined);
-    assert.instance(await thrown(store.drop(VIEW)), RangeError);
-    assert.equal([await store.checkpoint(VIEW), await store.get(VIEW, 'r7')], [at(1), { id: 'r7' }]);
-    await store.activate('orders', other, { view: VIEW });
-    await store.drop(VIEW);
-    assert.equal(await store.active('orders'), { view: other }, 'what is gone is nothing to go back to');
-    const amounts = { index: 'amount', prefix: [] as KeyPart[] };
-    assert.equal(
-      [await store.get(VIEW, 'r7'), await store.checkpoint(VIEW), await found(store, amounts)],
-      [undefined, undefined, ''],
-    );
-    assert.is(await found(store, amounts, other), 'r0 r1 r2', 'a build whose name goes on');
-    assert.is(await commit(store, 1, 2, []), 'stale');
-    await store.make(VIEW, SHAPE);
-    assert.is(await commit(store, 0, 1, many.slice(0, 1)), 'committed', 'the name is free again');
-    assert.is(await found(store, { index: 'every-sku', prefix: [] }), 'r0 r0');
-    await store.drop('never@1+1');
-  });
+  buildsOfAView(test);
   run();
 };

@@ -64,7 +64,7 @@ snapshotsContract(
   made(({ snapshots }) => snapshots),
 );
 keyStoreContract('mongodb', async () => {
-  const store = openMongoKeyStore({ url: server.another(), clock: systemClock });
+  const store = openMongoKeyStore({ url: server.another(), beside: true, clock: systemClock });
   return { port: store, close: () => store.close() };
 });
 readStoreContract(
