@@ -31,7 +31,8 @@ import { checkNames, findRows, indexesOf, rowOf, rowWrite, type RowDocument } fr
 
 /** How long a commit by another process may go unseen. */
 const LOOK_EVERY_MS = 50;
-const ROWS_AT_ONCE = 250;
+/** FerretDB holds a connection for each update of a command, and has a hundred. */
+const ROWS_AT_ONCE = 50;
 const ROWS_MS = 30_000;
 
 /**

@@ -1,6 +1,15 @@
 /** What speaks MongoDB's protocol, for tests: the server that MONGODB_URL names, or FerretDB, gone with the test. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MongoClient } from 'mongodb';
@@ -13,23 +22,52 @@ const STARTED_MS = 60_000;
 // Compiled to build/tests/servers: the sources are three folders up.
 const root = resolve(import.meta.dirname, '..', '..', '..');
 
+/**
+ * FerretDB asks SQLite for a document by its id only where a filter has nothing else in it, and otherwise looks at every
+ * document of the collection: with an id it is made to ask for that, and to look at the rest of the filter then.
+ */
+const SLOW = {
+  file: join(
+    'vendor',
+    'github.com',
+    'FerretDB',
+    'FerretDB',
+    'internal',
+    'backends',
+    'sqlite',
+    'collection.go',
+  ),
+  from: 'params.Filter.Len() == 1',
+  to: 'params.Filter.Len() >= 1',
+};
+
 /** FerretDB's program, built by Go where it is missing. */
 const program = (): string => {
   const folder = join(root, 'node_modules', '.cache', `ferretdb-${VERSION}`);
   const built = join(folder, 'ferretdb');
   if (existsSync(built)) return built;
   console.error(`NOTE building FerretDB ${VERSION} with Go, some two minutes …`);
-  const unfinished = `${folder}.${process.pid}`;
-  mkdirSync(unfinished, { recursive: true });
-  cpSync(join(root, 'tests', 'servers', 'ferretdb'), unfinished, { recursive: true });
-  const { status, stderr, error } = spawnSync('go', ['build', '-mod=mod', '-o', 'ferretdb', '.'], {
-    cwd: unfinished,
-    encoding: 'utf8',
-  });
-  if (status !== 0)
-    throw new Error(`FerretDB cannot be built; it takes Go 1.22 or later: ${error?.message ?? stderr}`);
-  renameSync(unfinished, folder);
-  return built;
+  const work = mkdtempSync(join(tmpdir(), 'orderfold-ferretdb-build-'));
+  const go = (...args: readonly string[]): void => {
+    const { status, stderr, error } = spawnSync('go', args, { cwd: work, encoding: 'utf8' });
+    if (status !== 0)
+      throw new Error(`FerretDB cannot be built; it takes Go 1.22 or later: ${error?.message ?? stderr}`);
+  };
+  try {
+    cpSync(join(root, 'tests', 'servers', 'ferretdb'), work, { recursive: true });
+    go('mod', 'vendor');
+    const slow = join(work, SLOW.file);
+    const source = readFileSync(slow, 'utf8');
+    if (!source.includes(SLOW.from)) throw new Error(`${SLOW.file} is not as it was in ${VERSION}`);
+    writeFileSync(slow, source.replaceAll(SLOW.from, SLOW.to));
+    const unfinished = `${built}.${process.pid}`;
+    mkdirSync(folder, { recursive: true });
+    go('build', '-mod=vendor', '-o', unfinished, '.');
+    renameSync(unfinished, built);
+    return built;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 };
 
 /** `url`: of a database of its own. */
