@@ -12,15 +12,11 @@ const fieldOf = (fence: Fence): string => `${FENCES}.${keyOf(fence)}`;
 /** Whether the document has seen this very token. */
 export const isKept = ({ fences }: Readonly<{ fences?: Record<string, number> }>, fence: Fence): boolean =>
   fences?.[keyOf(fence)] === fence.token;
-/** Of a new document. */
-export const fencesOf = (fence: Fence | undefined): Readonly<{ fences?: Record<string, number> }> =>
-  fence ? { fences: { [keyOf(fence)]: fence.token } } : {};
-
 /** Matches a document that has seen no higher token. */
 export const notPast = (fence: Fence | undefined): Document =>
   fence ? { [fieldOf(fence)]: { $not: { $gt: fence.token } } } : {};
 /** Keeps the token in the document. */
-export const keeping = (fence: Fence | undefined): UpdateFilter<Document> =>
+export const keeping = (fence: Fence | undefined): Pick<UpdateFilter<Document>, '$max'> =>
   fence ? { $max: { [fieldOf(fence)]: fence.token } } : {};
 
 export type FenceDocument = Readonly<{ _id: string; token: number }>;

@@ -119,33 +119,23 @@ export const openMongoReadStore = ({
     checkpoint: from ?? null,
     ...notPast(fence),
   });
-  /** In the order given: what is there already is looked for first, since most rows are new, or most are not. */
+  /** In the order given. */
   const writeRows = async (
     { rows, document: { shape } }: Known,
     written: readonly Row[],
     fence: Fence | undefined,
   ): Promise<void> => {
-    for (let done = 0; done < written.length;) {
-      const left = written.slice(done);
-      const ids = [...new Set(left.map(({ id }) => id))];
-      const found = await rows.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
-      const there = new Set(found.map(({ _id }) => _id));
-      const steps = left.map((row) => {
-        const { insert, update } = rowWrite(shape, row, fence);
-        if (there.has(row.id)) return update;
-        there.add(row.id);
-        return insert;
-      });
+    const steps = written.map((one) => rowWrite(shape, one, fence));
+    for (let done = 0; done < steps.length;)
       try {
-        await rows.bulkWrite(steps, { ordered: true });
+        await rows.bulkWrite(steps.slice(done), { ordered: true });
         return;
       } catch (error) {
         const refused = isDuplicate(error) ? indexOfRefused(error) : undefined;
         if (refused === undefined) throw error;
-        // Another writer was faster with that row: it is found now.
-        done += refused;
+        // What is there is as new: on behind it.
+        done += refused + 1;
       }
-    }
   };
   const row = <D>(view: View, id: string): Promise<Row<D> | undefined> =>
     within(view, async (rows, { shape }) => {

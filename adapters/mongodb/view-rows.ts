@@ -5,7 +5,7 @@ import type { Fence } from '../../ports/lease.ts';
 import type { ColumnValue, Shape } from '../../ports/projection.ts';
 import type { Find, Found, KeyPart, Row } from '../../ports/read-store.ts';
 import { comparePart, cursorOf, indexOf, placeOf } from '../row-order.ts';
-import { FENCES, fencesOf, keeping, notPast } from './fences.ts';
+import { FENCES, keeping, notPast } from './fences.ts';
 import { fromStored, toStored } from './json.ts';
 
 /** Beside these a document has the row's columns, several texts each once. `_doc` null: removed. */
@@ -33,7 +33,7 @@ export const indexesOf = ({ indexes }: Shape): readonly IndexDescription[] => [
   })),
 ];
 
-/** The steps of a bulk write that write a row. */
+/** A bulk write's step that writes a row, unless what is there is as new, or of a holder that came later (error 11000). */
 export const rowWrite = (
   { columns: declared }: Shape,
   { id, doc, columns, at }: Row,
@@ -42,17 +42,14 @@ export const rowWrite = (
   const stored = (value: ColumnValue | undefined): unknown =>
     doc === null ? null : typeof value === 'object' && value !== null ? [...new Set(value)] : (value ?? null);
   const values = Object.fromEntries(Object.keys(declared).map((name) => [name, stored(columns[name])]));
-  const fields = { _at: at, _doc: doc === null ? null : toStored(doc), ...values };
-  const { $max } = keeping(fence);
   return {
-    /** Where there is none. */
-    insert: { insertOne: { document: { _id: id, ...fields, ...fencesOf(fence) } } },
-    /** Unless what is there is as new, or of a holder that came later. */
-    update: {
-      updateOne: {
-        filter: { _id: id, _at: { $lt: at }, ...notPast(fence) },
-        update: { $set: fields, ...($max ? { $max } : {}) },
+    updateOne: {
+      filter: { _id: id, _at: { $lt: at }, ...notPast(fence) },
+      update: {
+        $set: { _at: at, _doc: doc === null ? null : toStored(doc), ...values },
+        ...keeping(fence),
       },
+      upsert: true,
     },
   };
 };

@@ -22,24 +22,24 @@ const STARTED_MS = 60_000;
 // Compiled to build/tests/servers: the sources are three folders up.
 const root = resolve(import.meta.dirname, '..', '..', '..');
 
+const SQLITE = join('vendor', 'github.com', 'FerretDB', 'FerretDB', 'internal', 'backends', 'sqlite');
 /**
- * FerretDB asks SQLite for a document by its id only where a filter has nothing else in it, and otherwise looks at every
- * document of the collection: with an id it is made to ask for that, and to look at the rest of the filter then.
+ * FerretDB asks SQLite for a document by its id only where a filter has nothing else in it, and then in other words than
+ * those of its index: it looks at every document of a collection for each write. With an id it is made to ask for that,
+ * in the index's words, and to look at the rest of the filter then, as it does anyway.
  */
-const SLOW = {
-  file: join(
-    'vendor',
-    'github.com',
-    'FerretDB',
-    'FerretDB',
-    'internal',
-    'backends',
-    'sqlite',
-    'collection.go',
-  ),
-  from: 'params.Filter.Len() == 1',
-  to: 'params.Filter.Len() >= 1',
-};
+const SLOW = [
+  {
+    file: join(SQLITE, 'collection.go'),
+    from: 'params.Filter.Len() == 1',
+    to: 'params.Filter.Len() >= 1',
+  },
+  {
+    file: join(SQLITE, 'metadata', 'metadata.go'),
+    from: `DefaultColumn + "->'$._id'"`,
+    to: 'DefaultColumn + `->"_id"`',
+  },
+];
 
 /** FerretDB's program, built by Go where it is missing. */
 const program = (): string => {
@@ -56,10 +56,12 @@ const program = (): string => {
   try {
     cpSync(join(root, 'tests', 'servers', 'ferretdb'), work, { recursive: true });
     go('mod', 'vendor');
-    const slow = join(work, SLOW.file);
-    const source = readFileSync(slow, 'utf8');
-    if (!source.includes(SLOW.from)) throw new Error(`${SLOW.file} is not as it was in ${VERSION}`);
-    writeFileSync(slow, source.replaceAll(SLOW.from, SLOW.to));
+    for (const { file, from, to } of SLOW) {
+      const path = join(work, file);
+      const source = readFileSync(path, 'utf8');
+      if (!source.includes(from)) throw new Error(`${file} is not as it was in ${VERSION}`);
+      writeFileSync(path, source.replaceAll(from, to));
+    }
     const unfinished = `${built}.${process.pid}`;
     mkdirSync(folder, { recursive: true });
     go('build', '-mod=vendor', '-o', unfinished, '.');
