@@ -92,6 +92,11 @@ const checkFormat = (path: string): boolean => {
 
 const writeFormat = (path: string, format: number | string): void =>
   writeWhole(join(path, 'format.json'), `${JSON.stringify({ format })}\n`);
+const BESIDE = 'moved.json';
+
+/** Views, bookkeeping and keys are kept at `place` (in words) from now on. */
+export const markBesideMoved = (folder: string, place: string): void =>
+  writeWhole(join(folder, BESIDE), `${JSON.stringify({ place })}\n`);
 
 /** The absolute path of a data folder that is there. Throws DataFolderError. */
 export const existingDataFolder = (path: string): string => {
@@ -102,6 +107,12 @@ export const existingDataFolder = (path: string): string => {
     throw explained(folder, error);
   }
   throw new DataFolderError(`there is no data folder at ${folder}: set DATA_DIR to one`);
+};
+
+/** Where views, bookkeeping and keys of the folder have moved to, in words. */
+export const besideMovedTo = (folder: string): string | undefined => {
+  const text = readIfThere(join(folder, BESIDE));
+  return text === undefined ? undefined : (JSON.parse(text) as { place: string }).place;
 };
 
 /**

@@ -1,5 +1,6 @@
 /** Makes a shop of its parts: the server, the scripts, the tests and the benchmark assemble the same one. */
-import { createApi, devAuthentication, jwksAuthentication, type ApiDeps } from '../api/index.ts';
+import { hostname } from 'node:os';
+import { createApi, type ApiDeps } from '../api/index.ts';
 import { consumers } from '../consumers/index.ts';
 import type { Projection } from '../ports/projection.ts';
 import { auditLog } from '../projections/audit-log.ts';
@@ -13,9 +14,10 @@ import { stockLevels } from '../projections/stock-levels.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from '../runtime/command/execute.ts';
 import { consume, type RunningConsumer } from '../runtime/deliver/consume.ts';
-import { runForward } from '../runtime/feed/forward.ts';
+import { runForward, type RunningForward } from '../runtime/feed/forward.ts';
 import { goingOn, storeFeed } from '../runtime/feed/store-feed.ts';
 import { createLeased } from '../runtime/lease.ts';
+import { createPresences } from '../runtime/presence.ts';
 import { createViewChanges } from '../runtime/view/changes.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
 import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
@@ -31,6 +33,7 @@ import { createOperations, createParked, type Parked } from '../shop/operations.
 import { followPrices } from '../shop/prices.ts';
 import { createSeats } from '../shop/seats.ts';
 import { createViewBuilds } from '../shop/view-builds.ts';
+import { authentication } from './authentication.ts';
 import type { Environment } from './environment.ts';
 import type { Parts } from './parts.ts';
 
@@ -67,25 +70,14 @@ export type Shop = Readonly<{
   viewsReadable(waitMs: number): Promise<void>;
   /** Starts to fill the log, where the store is not its own. Answers how to stop. */
   startForward(): () => Promise<void>;
+  /** Starts to tell other processes what runs in this one. Answers how to stop. */
+  announce(): () => Promise<void>;
   /** Starts the consumers for which `wanted` says so. Answers how to stop. */
   startConsumers(wanted: (name: string) => boolean): Promise<() => Promise<void>>;
 }>;
 
 /** Requests that wait for a view at once. */
 const WAITS = 2_000;
-
-const authentication = (environment: Environment, { secret, system: { clock } }: Parts) => {
-  const {
-    AUTH,
-    JWKS_URL: jwksUrl,
-    JWT_ISSUER: issuer,
-    JWT_AUDIENCE: audience,
-    JWT_ROLE_CLAIM: roleClaim,
-  } = environment;
-  if (AUTH === 'jwks' && jwksUrl && issuer && audience)
-    return jwksAuthentication({ jwksUrl, issuer, audience, roleClaim, clock });
-  return devAuthentication({ secret: secret('dev-auth'), clock });
-};
 
 /** `tuning`: of the executor, where not its defaults. */
 export const assemble = (
@@ -127,6 +119,16 @@ export const assemble = (
   const audit = auditTrail(executor);
   const running = new Map<string, RunningConsumer>();
   const views: RunningProjection[] = [];
+  const forwarding: (Readonly<{ category: string }> & RunningForward)[] = [];
+  const presences = createPresences(
+    { controls, clock, log, newId: randomness.uuid },
+    { roles: environment.ROLES, host: hostname(), pid: process.pid },
+    () => ({
+      consumers: [...running.values()].map((one) => one.status()),
+      views: views.map((one) => one.status()),
+      forward: forwarding.map(({ category, status }) => ({ category, ...status() })),
+    }),
+  );
   const parkedDeps = { blockedLanes, controls, clock, newId: randomness.uuid };
   const read: Shop['read'] = (projection) => viewReader({ reads, changes, clock }, projection);
   const handed = (name: string): ConsumerDeps =>
@@ -148,7 +150,15 @@ export const assemble = (
       streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT,
     });
     const newId = randomness.uuid;
-    const building = createViewBuilds({ ...builds, pacer, log, projections, running: views, record, newId });
+    const building = createViewBuilds({
+      ...builds,
+      pacer,
+      log,
+      projections,
+      present: presences.all,
+      record,
+      newId,
+    });
     const { WAREHOUSE_SECRET: warehouseSecret, PAYMENT_WEBHOOK_SECRET: paymentSecret } = environment;
     let stopping = false;
     const deps = change({
@@ -188,11 +198,10 @@ export const assemble = (
       operations: createOperations({
         ...parkedDeps,
         consumers,
-        running,
+        present: presences.all,
         feed,
         forwarded: eventLog?.categories ?? [],
         onStore,
-        leases,
         views: building,
       }),
       async ready() {
@@ -253,13 +262,16 @@ export const assemble = (
     startForward() {
       if (!eventLog) return async () => undefined;
       const { categories, publisher } = eventLog;
-      const started = categories.map((category) =>
-        runForward({ store, publisher, checkpoints, leased, clock, log, category }),
-      );
+      const started = categories.map((category) => ({
+        category,
+        ...runForward({ store, publisher, checkpoints, leased, clock, log, category }),
+      }));
+      forwarding.push(...started);
       return async () => {
         await Promise.all(started.map((one) => one.close()));
       };
     },
+    announce: presences.announce,
     viewsReadable: (waitMs) => readableSoon({ reads, clock }, projections, waitMs),
     async startConsumers(wanted) {
       const started = consumers.filter(({ name }) => wanted(name));

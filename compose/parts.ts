@@ -1,7 +1,7 @@
 /** Opens what the environment names: which adapter stands behind which port is said here and nowhere else. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { openFileSink, openHttpSink } from '../adapters/analytics-sink.ts';
-import { openDataFolder, type DataFolder } from '../adapters/data-folder.ts';
+import { besideMovedTo, DataFolderError, openDataFolder, type DataFolder } from '../adapters/data-folder.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../adapters/sqlite/key-store.ts';
@@ -138,10 +138,20 @@ const openBeside = async (
 ) => {
   const { MONGODB_URL: url } = environment;
   if (url !== undefined) {
+    // Without them nobody could read what was sealed under them, and consumers would begin anew.
+    if (existsSync(folder.pathOf('keys.db')))
+      throw new DataFolderError(
+        `the data folder ${folder.path} has keys and bookkeeping of its own, which MONGODB_URL would leave behind: move them there (npm run copy -- --beside), or set DATA_DIR to a new folder`,
+      );
     const { openOnMongoDb } = await import('./on-mongodb.ts');
     const { books, reads, keys } = openOnMongoDb(environment, url, { store, clock });
     return { books, reads, openVault: (key: Buffer) => openVault(keys, key, clock) };
   }
+  const moved = besideMovedTo(folder.path);
+  if (moved !== undefined)
+    throw new DataFolderError(
+      `keys and bookkeeping of the data folder ${folder.path} have moved to ${moved}: set MONGODB_URL to it`,
+    );
   return {
     books: openSqliteBookkeeping({ path: folder.pathOf('bookkeeping.db'), store }),
     reads: openSqliteReadStore({ path: folder.pathOf('views.db'), store, clock }),

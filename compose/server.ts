@@ -141,6 +141,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
     }
     if (has('forward')) ends.push(shop.startForward());
     if (has('project')) ends.push(shop.followViews());
+    ends.push(shop.announce());
     ends.push(await shop.startConsumers((name) => has('consume') || has(`consume:${name}`)));
     if (has('api')) await shop.viewsReadable(VIEWS_MS);
     return { url, dataFolder: parts.where, seeded, close };

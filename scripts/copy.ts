@@ -1,9 +1,9 @@
-/** `npm run copy`: moves a shop from its data folder to an EventStoreDB. */
+/** `npm run copy`: moves a shop from its data folder to an EventStoreDB, and what is beside its orders to a MongoDB. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { existingDataFolder } from '../adapters/data-folder.ts';
 import { hostsOf } from '../adapters/eventstoredb/connection.ts';
-import { openBookkeepingToCarry, type Bookkeeping } from '../adapters/sqlite/carry-over.ts';
+import { openBookkeepingToCarry } from '../adapters/sqlite/carry-over.ts';
 import { closeStore, reopenStore } from '../adapters/sqlite/moved.ts';
 import { system, systemClock } from '../adapters/system.ts';
 import { assemble } from '../compose/assemble.ts';
@@ -13,9 +13,12 @@ import { consumers } from '../consumers/index.ts';
 import { copyEvents, CopyRefused, placeInCopy } from '../runtime/feed/copy.ts';
 import { print, readArguments, runCommand, WrongUse } from './cli/command-line.ts';
 import { progressOnTerminal } from './cli/progress.ts';
+import { moveBeside } from './copy/beside.ts';
+import { runningOn, shortOf } from './copy/running.ts';
 
 const HELP = `npm run copy -- --to URL [--prefix PREFIX] [--json]
 npm run copy -- --reopen
+npm run copy -- --beside [--json]
 
 Moves a shop from its data folder (DATA_DIR) to an EventStoreDB (esdb://user:password@host:2113?tls=true).
 
@@ -30,23 +33,27 @@ hold the places of their events in the old store. DATA_DIR stays: views, bookkee
   --to URL         may be left to EVENT_STORE_URL, since others may see what a command is given
   --prefix PREFIX  before the names of streams, where shops share a server (EVENT_STORE_PREFIX)
   --reopen         lets the folder's own store take orders again, when the move is given up before it is done
-  --json           the last line is one JSON object: { done, copied, groups, lanes, events }
+  --beside         moves what is kept beside the orders, wherever they are, to MONGODB_URL (and MONGODB_KEYS_URL): keys,
+                   what consumers have finished, what is scheduled, blocked or parked. Servers must be stopped; start them
+                   with these variables then. Orders move to an EventStoreDB before that, or not at all
+  --json           the last line is one JSON object: { done, copied, groups, lanes, events }, with --beside { done, keys,
+                   checkpoints, scheduled, lanes, events, asked }
 
 Exit status: 0 done, 1 servers run still, 2 wrong use.`;
 
 const VIEWS = ['views.db', 'views.db-wal', 'views.db-shm'];
 
-/** Leases whose holders show signs of life. */
-const runningOn = async (books: Bookkeeping, leaseMs: number): Promise<readonly string[]> => {
-  const before = books.held();
-  if (before.size === 0) return [];
-  await systemClock.sleep(leaseMs);
-  return [...books.held()].filter(([name, beat]) => before.get(name) !== beat).map(([name]) => name);
+const beside = async (json: boolean | undefined): Promise<number> => {
+  const { place, running, counts } = await moveBeside();
+  const done = running === undefined;
+  print(
+    running === undefined
+      ? `Keys and bookkeeping are on ${place}. Start the servers with MONGODB_URL.`
+      : `Servers run on the data folder (${running}): stop them, and run this again.`,
+  );
+  if (json) print(JSON.stringify({ done, ...counts }));
+  return done ? 0 : 1;
 };
-
-/** Three of them are enough to know which servers. */
-const shortOf = (names: readonly string[]): string =>
-  names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 
 const main = async (): Promise<number> => {
   const { values } = readArguments({
@@ -54,6 +61,7 @@ const main = async (): Promise<number> => {
       to: { type: 'string' },
       prefix: { type: 'string' },
       reopen: { type: 'boolean' },
+      beside: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -62,8 +70,13 @@ const main = async (): Promise<number> => {
     print(HELP);
     return 0;
   }
+  if (values.beside) return beside(values.json);
   const { EVENT_STORE_URL, EVENT_STORE_PREFIX, ...variables } = process.env;
   const environment = readEnvironment(variables);
+  if (environment.MONGODB_URL !== undefined)
+    throw new WrongUse(
+      'With MONGODB_URL the bookkeeping is not in the folder, and cannot go along with orders.',
+    );
   const folder = existingDataFolder(environment.DATA_DIR);
   const eventsFile = join(folder, 'events.db');
   if (!existsSync(eventsFile)) throw new WrongUse(`${folder} has no orders of its own to be moved.`);
@@ -120,7 +133,7 @@ const main = async (): Promise<number> => {
         { copied },
       );
     await copy();
-    const running = await runningOn(books, environment.LEASE_MS);
+    const running = await runningOn({ held: books.held, controls: parts.controls }, environment.LEASE_MS);
     if (running.length > 0) return unfinished(running);
     closeStore(eventsFile, place);
     await copy();

@@ -5,22 +5,22 @@ import type { ConsumerDeclaration } from '../ports/consumer.ts';
 import type { Controls } from '../ports/controls.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import type { EventFilter } from '../ports/event-store.ts';
-import type { Leases } from '../ports/lease.ts';
 import type { Clock } from '../ports/system.ts';
 import { blockedOf } from '../runtime/deliver/blocked.ts';
-import type { ConsumerStatus, RunningConsumer } from '../runtime/deliver/consume.ts';
-import { forwardGroup } from '../runtime/feed/forward.ts';
+import type { ConsumerStatus } from '../runtime/deliver/consume.ts';
+import { forwardGroup, type ForwardStatus } from '../runtime/feed/forward.ts';
 import { askForParked, type Carried } from '../runtime/deliver/parked.ts';
+import type { Presence } from '../runtime/presence.ts';
+import { consumerIn, forwardIn } from './overview.ts';
 import type { ViewOperations } from './view-builds.ts';
 
 /**
- * How one consumer is doing. `inFlight`: handlers running; `retrying`, `parked`: lanes that wait; times are
- * ISO 8601.
+ * How one consumer is doing, in all processes together. `inFlight`: handlers running; `retrying`, `parked`: lanes that
+ * wait; `heartbeatAt`: when a process that runs it told of itself last; times are ISO 8601.
  */
 export type ConsumerReport = Readonly<{
   name: string;
-  /** elsewhere: not in this process, which then knows only what all of them share. */
-  state: 'running' | 'standby' | 'paused' | 'stopped' | 'elsewhere';
+  state: ConsumerStatus['state'];
   lag: Readonly<{ events: number; seconds: number }>;
   heartbeatAt: string | null;
   inFlight: number;
@@ -51,16 +51,20 @@ export interface Parked {
   retryMatching(filter: ParkedFilter, actor: Actor): Promise<Carried>;
 }
 
-/** What operators can see and do. Retrying and discarding are audited by whoever implements this. */
 /** How far a category has come on its way into the log. `position`: everything up to there is in it. */
 export type ForwardReport = Readonly<{
   category: string;
-  state: 'running' | 'stopped';
+  state: ForwardStatus['state'];
+  /** While it has failed. */
+  why?: string;
   position: Position | null;
   lag: Readonly<{ events: number; seconds: number }>;
 }>;
 
+/** What operators can see and do. Retrying and discarding are audited by whoever implements this. */
 export interface Operations {
+  /** All that run, and those that were killed within the hour. */
+  processes(): Promise<readonly Presence[]>;
   consumers(): Promise<readonly ConsumerReport[]>;
   /** Empty where the store is its own log. */
   forward(): Promise<readonly ForwardReport[]>;
@@ -76,24 +80,16 @@ export type ParkedDeps = Readonly<{
 }>;
 export type OperationsDeps = ParkedDeps &
   Readonly<{
-    /** All there are; `running`: those of this process. */
     consumers: readonly Pick<ConsumerDeclaration, 'name' | 'handles'>[];
-    running: ReadonlyMap<string, RunningConsumer>;
+    /** What every process does. */
+    present(): Promise<readonly Presence[]>;
     feed: EventFeed;
     /** Categories that are forwarded from the store, which `onStore` follows, into a log. */
     forwarded: readonly string[];
     onStore: EventFeed;
-    leases: Leases;
     views: ViewOperations;
   }>;
 
-/** What this process knows of a consumer that another one runs, or none. */
-const ELSEWHERE: Pick<ConsumerStatus, 'inFlight' | 'breaker' | 'lastEventAt'> & { state: 'elsewhere' } = {
-  state: 'elsewhere',
-  inFlight: 0,
-  breaker: 'closed',
-  lastEventAt: undefined,
-};
 const RETRIED = 'asked for by an operator';
 
 /** Parked events: found, tried again, dropped; also by a script, whichever process runs their consumer. */
@@ -137,7 +133,7 @@ export const createParked = (deps: ParkedDeps): Parked => {
 };
 
 export const createOperations = (deps: OperationsDeps): Operations => {
-  const { blockedLanes, consumers, feed, forwarded, leases, onStore, running, views } = deps;
+  const { blockedLanes, consumers, feed, forwarded, onStore, present, views } = deps;
   const lagOf = async (from: EventFeed, group: string, filter: EventFilter) => {
     const lags = await from.lag(group, filter);
     return {
@@ -146,19 +142,17 @@ export const createOperations = (deps: OperationsDeps): Operations => {
     };
   };
   return {
+    processes: present,
     async consumers() {
+      const processes = await present();
       const reports = consumers.map(async ({ name, handles }) => {
-        const status = running.get(name)?.status() ?? ELSEWHERE;
         const [lag, blocked] = await Promise.all([lagOf(feed, name, handles), blockedLanes.tally(name)]);
         return {
           name,
-          state: status.state,
+          ...consumerIn(processes, name),
           lag,
-          heartbeatAt: status.lastEventAt ?? null,
-          inFlight: status.inFlight,
           retrying: blocked.retrying,
           parked: blocked.parked,
-          breaker: status.breaker,
           ...(blocked.oldest && {
             oldestBlocked: { stream: blocked.oldest.stream, since: blocked.oldest.firstAt },
           }),
@@ -166,19 +160,18 @@ export const createOperations = (deps: OperationsDeps): Operations => {
       });
       return Promise.all(reports);
     },
-    forward: () =>
-      Promise.all(
-        forwarded.map(async (category) => {
-          const group = forwardGroup(category);
-          const [lag, position, lease] = await Promise.all([
-            lagOf(onStore, group, { categories: [category] }),
-            onStore.reached(group),
-            leases.read(group),
-          ]);
-          const state = lease && lease.holder !== '' ? 'running' : 'stopped';
-          return { category, state, position: position ?? null, lag };
-        }),
-      ),
+    async forward() {
+      const processes = forwarded.length > 0 ? await present() : [];
+      const reports = forwarded.map(async (category) => {
+        const group = forwardGroup(category);
+        const [lag, position] = await Promise.all([
+          lagOf(onStore, group, { categories: [category] }),
+          onStore.reached(group),
+        ]);
+        return { category, ...forwardIn(processes, category), position: position ?? null, lag };
+      });
+      return Promise.all(reports);
+    },
     views,
     parked: createParked(deps),
   };

@@ -2,8 +2,8 @@
 import type { Actor, EventEnvelope, Position } from '../domain/kernel.ts';
 import type { Projection } from '../ports/projection.ts';
 import type { Log } from '../ports/system.ts';
+import type { Presence } from '../runtime/presence.ts';
 import type { Pacer } from '../runtime/view/pacer.ts';
-import type { RunningProjection } from '../runtime/view/project.ts';
 import {
   activateBuild,
   BuildRefused,
@@ -17,6 +17,7 @@ import {
 } from '../runtime/view/rebuild.ts';
 import type { RecordOperation } from './operations-log.ts';
 import { isBuildOf } from '../runtime/view/read.ts';
+import { viewIn } from './overview.ts';
 
 /**
  * A build that is neither live nor kept to go back to. `begun`: by another process, or left by one that was
@@ -61,7 +62,8 @@ export interface ViewOperations {
 export type ViewBuildsDeps = BuildDeps &
   Readonly<{
     projections: readonly Projection<never>[];
-    running: readonly RunningProjection[];
+    /** What every process does. */
+    present(): Promise<readonly Presence[]>;
     record: RecordOperation;
     newId(): string;
     pacer: Pacer;
@@ -92,7 +94,7 @@ const reportOf = ({
 });
 
 export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
-  const { store, reads, clock, distance, projections, running, record, newId, pacer, log } = deps;
+  const { store, reads, clock, distance, projections, present, record, newId, pacer, log } = deps;
   const filling = new Map<string, Filling>();
   const named = (name: string): Projection<never> | undefined =>
     projections.find((projection) => projection.name === name);
@@ -136,9 +138,12 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     };
   };
 
-  const reportView = async (projection: Projection<never>): Promise<ViewReport> => {
+  const reportView = async (
+    projection: Projection<never>,
+    processes: readonly Presence[],
+  ): Promise<ViewReport> => {
     const { name, categories } = projection;
-    const here = running.map((one) => one.status()).find((status) => status.name === name);
+    const here = viewIn(processes, name);
     const active = await reads.active(name);
     const readable = active && isBuildOf(projection, active.view) ? active : undefined;
     const position = here?.position ?? (readable ? await reads.checkpoint(readable.view) : undefined);
@@ -215,7 +220,10 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
   };
 
   return {
-    list: () => Promise.all(projections.map(reportView)),
+    async list() {
+      const processes = await present();
+      return Promise.all(projections.map((projection) => reportView(projection, processes)));
+    },
     async rebuild(name, actor) {
       const projection = named(name);
       if (!projection) return undefined;

@@ -15,6 +15,7 @@ import { passes, type FenceDocument } from './fences.ts';
 
 export const BLOCKED_LANES = {
   blocked_lanes: [
+    { key: { consumer: 1, _id: 1 } },
     { key: { consumer: 1, state: 1, _id: 1 } },
     { key: { consumer: 1, firstAt: 1, _id: 1 } },
     { key: { state: 1, _id: 1 } },

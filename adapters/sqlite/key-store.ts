@@ -3,7 +3,7 @@ import { VaultUnavailable } from '../../ports/vault.ts';
 import { openFile } from './file.ts';
 import type { Step } from './writer.ts';
 
-const SCHEMA = `
+export const KEYS = `
   create table if not exists keys (subject text primary key, wrapped text not null) strict, without rowid;
   create table if not exists proof (id integer primary key check (id = 1), text text not null) strict`;
 
@@ -15,7 +15,7 @@ export const openSqliteKeyStore = ({ path }: Readonly<{ path: string }>): KeySto
   const file = openFile({
     path,
     what: 'the key store',
-    schema: SCHEMA,
+    schema: KEYS,
     pragmas: 'secure_delete = on',
     unavailable: VaultUnavailable,
   });

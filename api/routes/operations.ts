@@ -1,6 +1,7 @@
 /** What operators watch and mend. */
 import { z } from 'zod';
 import type { Actor } from '../../domain/kernel.ts';
+import type { Presence } from '../../runtime/presence.ts';
 import { BuildRefused } from '../../runtime/view/rebuild.ts';
 import type { Principal } from '../auth.ts';
 import type { Operations } from '../../shop/operations.ts';
@@ -13,6 +14,7 @@ import {
   ConsumerReport,
   ForwardReport,
   ParkedItem,
+  ProcessReport,
   SwitchedView,
   ViewReport,
 } from '../schemas/operations.ts';
@@ -69,7 +71,38 @@ const switching = (
     },
   });
 
+const processReport = ({ id, at, silent, roles: has, host, pid, startedAt, ...work }: Presence) => ({
+  id,
+  state: silent ? 'silent' : 'running',
+  roles: has,
+  host,
+  pid,
+  startedAt,
+  heartbeatAt: at,
+  consumers: work.consumers.map(({ name, state, inFlight, breaker, why }) => ({
+    name,
+    state,
+    inFlight,
+    breaker,
+    ...(why === undefined ? {} : { why }),
+  })),
+  views: work.views.map(({ name, state, view }) => ({ name, state, view: view ?? null })),
+  forward: work.forward.map(({ category, state }) => ({ category, state })),
+});
+
 export const operations: readonly Route[] = [
+  route({
+    method: 'get',
+    path: '/ops/processes',
+    tag,
+    roles,
+    summary: 'The processes of the shop, and what runs in each',
+    responses: { 200: { description: 'Roles, heartbeat, work.', schema: items(ProcessReport) } },
+    handle: async (_request, { operations: { processes } }) => ({
+      status: 200,
+      body: { items: (await processes()).map(processReport) },
+    }),
+  }),
   route({
     method: 'get',
     path: '/ops/consumers',

@@ -4,8 +4,8 @@ import type { EventEnvelope } from '../../domain/kernel.ts';
 import { orderEvent, orderStream } from '../../domain/order/events.ts';
 import { evolve } from '../../domain/order/evolve.ts';
 import { initialOrder, isPlaced } from '../../domain/order/state.ts';
-import type { OrderStatusRow } from '../../projections/order-status.ts';
-import { ViewUnavailable } from '../../runtime/view/read.ts';
+import { isRetriable } from '../../runtime/retry.ts';
+import { within } from '../../runtime/wake.ts';
 import type { ApiDeps } from '../deps.ts';
 import { barred, documentOf, etagOf, findOrder, isOrderId, noSuchOrder } from '../order-documents.ts';
 import { problem } from '../problems.ts';
@@ -20,6 +20,8 @@ const MOST_WAIT_SECONDS = 30;
 const WAITS_PER_CUSTOMER = 50;
 const WAITS_PER_CONNECTION = 20;
 const MOST_REVISION = 1_000_000_000;
+/** How long the view is waited for before the order's own stream is read. */
+const VIEW_MS = 500;
 
 /** `Prefer: wait=N` (RFC 7240), in ms. */
 const waitMs = (prefer: string | string[] | undefined): number => {
@@ -103,19 +105,27 @@ export const getOrder = route({
     } = request;
     if (!isOrderId(id)) return noSuchOrder();
     if (asOf !== undefined || revision !== undefined) return past(request, deps);
-    const { orderStatus, vault, waits } = deps;
+    const { orderStatus, vault, waits, clock } = deps;
     const enough = (row: Readonly<{ state: { revision: number } }>): boolean =>
       row.state.revision >= (atLeast ?? 0);
-    // While the view is being built, each order is folded from its own stream.
-    let row: OrderStatusRow | undefined = await orderStatus.get(id).catch((error: unknown) => {
-      if (error instanceof ViewUnavailable) return undefined;
-      throw error;
-    });
+    // While the view is being built, or away, each order is folded from its own stream.
+    const looked = await within(
+      clock,
+      VIEW_MS,
+      orderStatus.get(id).then(
+        (found) => ({ found }),
+        (error: unknown) => {
+          if (isRetriable(error)) return undefined;
+          throw error;
+        },
+      ),
+    );
+    let row = looked?.found;
     if (!row || !enough(row)) {
       // Nobody waits for an order that is not there or not theirs.
       const order = await findOrder(deps, principal, id);
       if ('reply' in order) return order.reply;
-      if (atLeast !== undefined) {
+      if (atLeast !== undefined && looked) {
         const seat = waits.take(
           [principal.id, WAITS_PER_CUSTOMER],
           [request.connection, WAITS_PER_CONNECTION],

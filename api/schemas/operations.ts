@@ -86,34 +86,67 @@ export const NewsAnswer = z
     description: '`revision`: of the order, where the news led it.',
   });
 
+const ConsumerState = z.enum(['running', 'standby', 'paused', 'stopped']);
+const Breaker = z.enum(['closed', 'open', 'half-open']);
+const ViewState = z.enum(['standby', 'building', 'running', 'failed', 'stopped']);
+const ForwardState = z.enum(['running', 'standby', 'failed', 'stopped']);
+
 export const ConsumerReport = z
   .strictObject({
     name: z.string(),
-    state: z.enum(['running', 'standby', 'paused', 'stopped', 'elsewhere']),
+    state: ConsumerState,
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     heartbeatAt: Instant.nullable(),
     inFlight: Count,
     retrying: Count,
     parked: Count,
-    breaker: z.enum(['closed', 'open', 'half-open']),
+    breaker: Breaker,
     oldestBlocked: z.strictObject({ stream: z.string(), since: Instant }).optional(),
   })
   .register(components, {
     id: 'ConsumerReport',
     description:
-      '`elsewhere`: not run by the process that answers, which then knows its lag and what is stuck, and no more.',
+      'In all processes together. `paused`: what it calls is down, and its breaker open; `stopped`: no process runs it.',
   });
 
 export const ForwardReport = z
   .strictObject({
     category: z.string(),
-    state: z.enum(['running', 'stopped']),
+    state: ForwardState,
+    why: z.string().optional(),
     position: z.string().nullable(),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
   })
   .register(components, {
     id: 'ForwardReport',
     description: 'How far events of a category have come on their way into Kafka.',
+  });
+
+export const ProcessReport = z
+  .strictObject({
+    id: z.string(),
+    state: z.enum(['running', 'silent']),
+    roles: z.array(z.string()),
+    host: z.string(),
+    pid: z.int(),
+    startedAt: Instant,
+    heartbeatAt: Instant,
+    consumers: z.array(
+      z.strictObject({
+        name: z.string(),
+        state: ConsumerState,
+        inFlight: Count,
+        breaker: Breaker,
+        why: z.string().optional(),
+      }),
+    ),
+    views: z.array(z.strictObject({ name: z.string(), state: ViewState, view: z.string().nullable() })),
+    forward: z.array(z.strictObject({ category: z.string(), state: ForwardState })),
+  })
+  .register(components, {
+    id: 'ProcessReport',
+    description:
+      'A process of the shop, and what runs in it. `silent`: it has told nothing of itself for 15 seconds: killed, or cut off; after an hour it is shown no more.',
   });
 
 export const ParkedItem = z
@@ -156,7 +189,7 @@ export const ViewReport = z
     name: z.string(),
     view: z.string().nullable(),
     previous: z.string().nullable(),
-    state: z.enum(['standby', 'building', 'running', 'failed', 'stopped']),
+    state: ViewState,
     position: z.string().nullable(),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     failed: z

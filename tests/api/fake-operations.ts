@@ -54,6 +54,20 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
         },
       });
     },
+    processes: async () => [
+      {
+        id: 'p1',
+        roles: ['all'],
+        host: 'here',
+        pid: 7,
+        startedAt: clock.now().toISOString(),
+        at: clock.now().toISOString(),
+        silent: false,
+        consumers: [],
+        views: [],
+        forward: [],
+      },
+    ],
     consumers: async () => [
       {
         name: 'payment',

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { systemRandomness } from '../../adapters/system.ts';
+import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import { customers, dice, HOT_SKU } from '../crash/customers.ts';
 import { startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
 import { clientOf, eventually } from '../flow/client.ts';
 import { startEventStoreDbDouble, type EventStoreDbServer } from './eventstoredb-double.ts';
+import { freePort } from './free-port.ts';
 import { startKafka } from './kafka-server.ts';
+import { startMongoDb, type MongoDbServer } from './mongodb-server.ts';
 import { comesToRest, reportsOf } from './rest.ts';
 
 const test = suite('roles in processes of their own, on Kafka');
@@ -20,6 +22,10 @@ const kafka = await startKafka();
 /** Checkouts at a time. */
 const ROUND = 30;
 const ROUNDS_WHILE_IT_HANGS = 8;
+/** How long processes are killed at random, and in which order. */
+const KILL_MS = Number(process.env.KILL_SECONDS ?? 10) * 1_000;
+const SEED = Number(process.env.CRASH_SEED ?? 7);
+const nowMs = (): number => systemClock.now().getTime();
 /** A session, a rebalance, and what has been left. */
 const TAKEN_OVER_MS = 120_000;
 /** Names of streams on a server that others use too. */
@@ -31,11 +37,14 @@ test.after.each(async () => {
   started.clear();
 });
 
-/** Null: SQLite. Without `double` it is a server that is not ours to kill. */
-type OnEventStore = Readonly<{ url: string; double?: EventStoreDbServer }> | null;
+/** Without `double` it is a server that is not ours to kill. */
+type OnServers = Readonly<{
+  eventStore: Readonly<{ url: string; double?: EventStoreDbServer }>;
+  mongo: MongoDbServer;
+}>;
 
 /** `start` runs a process with the roles named. */
-const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
+const shopOn = (prefix: string, servers?: OnServers) => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-roles-'));
   const variables = {
     ...UNRELIABLE_SHOP,
@@ -44,10 +53,16 @@ const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
     KAFKA_PARTITIONS: '4',
     LEASE_MS: '2000',
     KAFKA_PREFIX: prefix,
-    ...(eventStore ? { EVENT_STORE_URL: eventStore.url, EVENT_STORE_PREFIX: `${run}.${prefix}` } : {}),
+    ...(servers
+      ? {
+          EVENT_STORE_URL: servers.eventStore.url,
+          EVENT_STORE_PREFIX: `${run}.${prefix}`,
+          MONGODB_URL: servers.mongo.url,
+        }
+      : {}),
   };
-  const start = async (roles: string): Promise<ServerProcess> => {
-    const server = startProcess({ ...variables, ROLES: roles });
+  const start = async (roles: string, port = 0): Promise<ServerProcess> => {
+    const server = startProcess({ ...variables, ROLES: roles, PORT: String(port) });
     started.add(server);
     await server.url;
     return server;
@@ -55,10 +70,12 @@ const shopOn = (prefix: string, eventStore: OnEventStore = null) => {
   return { folder, variables, start };
 };
 
-const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> => {
-  const { folder, variables, start } = shopOn(prefix, eventStore);
-  const api = await start('api');
-  const client = clientOf(await api.url);
+const goesOn = async (prefix: string, servers?: OnServers): Promise<void> => {
+  const { folder, variables, start } = shopOn(prefix, servers);
+  const port = await freePort();
+  let api = await start('api', port);
+  const url = await api.url;
+  const client = clientOf(url);
   const rest = new Map<string, ServerProcess>();
   for (const roles of ['forward', 'forward,project', 'consume', 'consume:payment,consume:inventory'])
     rest.set(roles, await start(roles));
@@ -66,11 +83,10 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
   const { token } = await client.ok('POST', '/session', { body: { role: 'customer', customerId: 'ada' } });
   const refusals: (string | null)[] = [];
   const shoppers = customers(
-    dice(7),
+    dice(SEED),
     () => token,
-    eventStore ? (retryAfter) => refusals.push(retryAfter) : undefined,
+    servers ? (retryAfter) => refusals.push(retryAfter) : undefined,
   );
-  const url = await api.url;
   const round = (): Promise<void> => shoppers.round(url, ROUND, () => undefined);
   const during = async (what: () => Promise<void>): Promise<number> => {
     const before = shoppers.acknowledged.size;
@@ -85,6 +101,16 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
       await round();
       rest.set(roles, await start(roles));
     });
+  const roll = dice(SEED);
+  for (const endsMs = nowMs() + KILL_MS; nowMs() < endsMs;)
+    await during(async () => {
+      const roles = ['api', ...rest.keys()][Math.floor(roll() * (rest.size + 1))]!;
+      await (roles === 'api' ? api : rest.get(roles)!).end('SIGKILL');
+      await round();
+      if (roles === 'api') api = await start('api', port);
+      else rest.set(roles, await start(roles));
+    });
+  await shoppers.settle(url);
   // Past its lease, and past its session: somebody else has its work by the time that it goes on.
   for (const roles of ['forward', 'consume:payment,consume:inventory'])
     await during(async () => {
@@ -115,7 +141,26 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
     whileItHangs >= ROUNDS_WHILE_IT_HANGS * ROUND,
     `${whileItHangs} orders were taken while the broker hung`,
   );
-  const double = eventStore?.double;
+  const mongo = servers?.mongo.process;
+  if (mongo) {
+    await during(async () => {
+      await mongo.kill();
+      await round();
+      await mongo.start();
+    });
+    // For longer than any lease.
+    const whileMongoHangs = await during(async () => {
+      mongo.freeze();
+      for (let rounds = 0; rounds < ROUNDS_WHILE_IT_HANGS; rounds++) await round();
+      mongo.thaw();
+    });
+    assert.ok(
+      whileMongoHangs >= ROUNDS_WHILE_IT_HANGS * ROUND,
+      `${whileMongoHangs} orders were taken while MongoDB hung`,
+    );
+    assert.equal(refusals, [], 'nobody was refused without MongoDB');
+  }
+  const double = servers?.eventStore.double;
   if (double) {
     await during(async () => {
       double.kill();
@@ -138,25 +183,27 @@ const goesOn = async (prefix: string, eventStore: OnEventStore): Promise<void> =
   await shoppers.settle(url);
   await eventually('consumers are seen where they run', async () => {
     const consuming = await reportsOf(client, 'consumers');
-    return consuming?.every(({ state }) => state === 'elsewhere') ?? false;
+    return consuming?.every(({ state }) => state === 'running') ?? false;
   });
   const orders = await comesToRest({ variables, client, shoppers, servers: [...rest.values(), api] });
-  const on = double ? 'an EventStoreDB and a Kafka' : 'a Kafka';
+  const on = servers ? 'an EventStoreDB, a Kafka and a MongoDB' : 'a Kafka';
   console.log(`\nNOTE ${orders} orders through five processes and ${on}, each killed once`);
   rmSync(folder, { recursive: true, force: true });
 };
 
 test('orders go on, and no effect is doubled or missing, while a process or the broker is killed, or hangs', () =>
-  goesOn('sqlite.', null));
+  goesOn('sqlite.'));
 
-test('so they do on an EventStoreDB that is killed, or hangs; meanwhile checkouts are refused with 503', async () => {
+test('so they do on an EventStoreDB and a MongoDB that are killed, or hang; without the first alone checkouts are refused with 503', async () => {
   const { EVENT_STORE_URL: given } = process.env;
-  if (given) return goesOn('eventstoredb.', { url: given });
-  const double = await startEventStoreDbDouble();
+  const mongo = await startMongoDb();
+  const double = given ? undefined : await startEventStoreDbDouble();
   try {
-    await goesOn('eventstoredb.', { url: double.url, double });
+    const eventStore = double ? { url: double.url, double } : { url: given ?? '' };
+    await goesOn('servers.', { eventStore, mongo });
   } finally {
-    double.close();
+    double?.close();
+    await mongo.close();
   }
 });
 
