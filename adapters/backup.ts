@@ -17,11 +17,11 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
-import { existingDataFolder, FORMAT, markRestored, markRestoring } from './data-folder.ts';
+import { BESIDE_MOVED, existingDataFolder, FORMAT, markRestored, markRestoring } from './data-folder.ts';
 import { readIfThere, syncFile, writeWhole } from './files.ts';
 import { openConnection } from './sqlite/driver.ts';
 
-const FOLLOWERS = ['views.db', 'bookkeeping.db'];
+const FOLLOWERS = ['views.db', 'bookkeeping.db', BESIDE_MOVED];
 const EVENTS = 'events.db';
 const OUTSIDE = 'simulated.db';
 const SENT = ['outbox', 'analytics'];

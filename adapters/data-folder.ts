@@ -92,11 +92,12 @@ const checkFormat = (path: string): boolean => {
 
 const writeFormat = (path: string, format: number | string): void =>
   writeWhole(join(path, 'format.json'), `${JSON.stringify({ format })}\n`);
-const BESIDE = 'moved.json';
+/** In a folder whose views, bookkeeping and keys have moved. */
+export const BESIDE_MOVED = 'moved.json';
 
 /** Views, bookkeeping and keys are kept at `place` (in words) from now on. */
 export const markBesideMoved = (folder: string, place: string): void =>
-  writeWhole(join(folder, BESIDE), `${JSON.stringify({ place })}\n`);
+  writeWhole(join(folder, BESIDE_MOVED), `${JSON.stringify({ place })}\n`);
 
 /** The absolute path of a data folder that is there. Throws DataFolderError. */
 export const existingDataFolder = (path: string): string => {
@@ -111,7 +112,7 @@ export const existingDataFolder = (path: string): string => {
 
 /** Where views, bookkeeping and keys of the folder have moved to, in words. */
 export const besideMovedTo = (folder: string): string | undefined => {
-  const text = readIfThere(join(folder, BESIDE));
+  const text = readIfThere(join(folder, BESIDE_MOVED));
   return text === undefined ? undefined : (JSON.parse(text) as { place: string }).place;
 };
 

@@ -17,6 +17,9 @@ was acknowledged before is in it, and its parts fit together. npm run restore br
 
 With EVENT_STORE_URL the events are not in the folder: back up the EventStoreDB by its own means, after this.
 
+With MONGODB_URL views, bookkeeping and keys are not in it either: back up those databases by their own means, the keys'
+after the events, the others before them.
+
 A key that is given by MASTER_KEY or MASTER_KEY_FILE is not in the folder: keep it yourself.
 
 Exit status: 0 done, 2 for wrong use or a folder that will not do, 1 when the disk refused.`;
