@@ -20,7 +20,7 @@ const secret = z.string().min(16, 'must be at least 16 characters');
 const SENDER = /^((?:"[^"\r\n]*"|[^<>@,;:"\r\n]*) *<[^\s<>@,;:]+@[^\s<>@,;:]+>|[^\s<>@,;:]+@[^\s<>@,;:]+)$/;
 /** Variables whose value must not get into a log, not even when it is wrong. */
 const SECRET = /SECRET|KEY|PASSWORD|^(SMTP|EVENT_STORE|MONGODB)_URL$/;
-const ROLE = /^(all|api|project|forward|consume(:[a-z-]+)?)$/;
+const ROLE = /^(all|api|project|forward|simulate|consume(:[a-z-]+)?)$/;
 /** Hosts come in lists, which no URL parser takes. */
 const EVENT_STORE =
   /^esdb(\+discover)?:\/\/([^\s@/?]*@)?[^\s:,@/?]+(:\d+)?(,[^\s:,@/?]+(:\d+)?)*\/?(\?\S*)?$/;
@@ -41,7 +41,7 @@ const Variables = z.object({
     .transform((text) => text.split(',').map((role) => role.trim()))
     .refine(
       (roles) => roles.every((role) => ROLE.test(role)),
-      'must list of all, api, project, forward, consume, consume:NAME',
+      'must list of all, api, project, forward, consume, consume:NAME, simulate',
     ),
   SEED: z.enum(['demo', 'none'], 'must be demo or none').default('demo'),
   LOG_LEVEL: z.enum(['error', 'warn', 'info'], 'must be error, warn or info').default('warn'),
@@ -110,6 +110,8 @@ const Variables = z.object({
     .regex(SENDER, 'must be one address, or a name with one: Shop <orders@example.org>')
     .default('orderfold <orders@localhost>'),
   ANALYTICS_URL: url('https:', 'http:').optional(),
+  SIM_PORT: whole(0, 65_535).default(3100),
+  SIM_URL: url('https:', 'http:').optional(),
   SIM_PAYMENT_LATENCY_MS: whole(0, 3_600_000).default(50),
   SIM_PAYMENT_DECLINE_RATE: rate.default(0),
   SIM_PAYMENT_FAILURE_RATE: rate.default(0),
@@ -168,6 +170,16 @@ export const readEnvironment = (variables: Readonly<Record<string, string | unde
     if (lonely !== undefined) throw new EnvironmentError(`${lonely} needs KAFKA_BROKERS.`);
     if (environment.ROLES.includes('forward'))
       throw new EnvironmentError('ROLES has forward, which fills Kafka: it needs KAFKA_BROKERS.');
+  }
+  if (environment.ROLES.includes('simulate')) {
+    if (environment.ROLES.length > 1)
+      throw new EnvironmentError(
+        'ROLES has simulate beside others: it is a process of its own, and theirs is SIM_URL.',
+      );
+    if (environment.SIM_URL !== undefined)
+      throw new EnvironmentError(
+        'SIM_URL is for the processes that call the one with the role simulate; unset it here.',
+      );
   }
   for (const [name, other] of [
     ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'],

@@ -1,14 +1,11 @@
 /** Opens what the environment names: which adapter stands behind which port is said here and nowhere else. */
 import { existsSync, readFileSync } from 'node:fs';
-import { openFileSink, openHttpSink } from '../adapters/analytics-sink.ts';
 import { besideMovedTo, DataFolderError, openDataFolder, type DataFolder } from '../adapters/data-folder.ts';
 import { openSqliteBookkeeping } from '../adapters/sqlite/bookkeeping.ts';
 import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
 import { openSqliteKeyStore } from '../adapters/sqlite/key-store.ts';
-import { openSqliteLedger } from '../adapters/sqlite/ledger.ts';
 import { openSqliteReadStore } from '../adapters/sqlite/read-store.ts';
 import { openVault } from '../adapters/vault-crypto.ts';
-import { openMailer } from '../adapters/mail.ts';
 import { memoryBookkeeping } from '../adapters/memory/bookkeeping.ts';
 import { memoryEventStore } from '../adapters/memory/event-store.ts';
 import { memoryLedger } from '../adapters/memory/ledger.ts';
@@ -16,9 +13,6 @@ import { memoryMailer } from '../adapters/memory/mailer.ts';
 import { memoryReadStore } from '../adapters/memory/read-store.ts';
 import { memorySink } from '../adapters/memory/analytics-sink.ts';
 import { memoryVault } from '../adapters/memory/vault.ts';
-import type { Ledger } from '../adapters/simulated/ledger.ts';
-import { simulatedPaymentGateway } from '../adapters/simulated/payment-gateway.ts';
-import { simulatedWarehouse } from '../adapters/simulated/warehouse.ts';
 import type { BlockedLanes } from '../ports/blocked-lanes.ts';
 import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { Controls } from '../ports/controls.ts';
@@ -27,15 +21,14 @@ import type { Leases } from '../ports/lease.ts';
 import type { ReadStore } from '../ports/read-store.ts';
 import type { Schedule } from '../ports/schedule.ts';
 import type { Snapshots } from '../ports/snapshots.ts';
-import type { Clock, Log, Randomness } from '../ports/system.ts';
+import type { Clock } from '../ports/system.ts';
 import type { Vault } from '../ports/vault.ts';
 import { decimalDistance, type Distance } from '../runtime/feed/store-feed.ts';
-import type { Outside } from '../shop/handed.ts';
 import { EnvironmentError, type Environment } from './environment.ts';
 import type { EventLog, EventLogDeps } from './event-log.ts';
+import { openOutside, simulated, type OpenOutside, type System } from './outside.ts';
 
-export type System = Readonly<{ clock: Clock; randomness: Randomness; log: Log }>;
-type OpenOutside = Outside & Readonly<{ close(): Promise<void> }>;
+export type { System } from './outside.ts';
 
 /** What a shop is assembled of. */
 export type Parts = Readonly<{
@@ -70,49 +63,6 @@ const masterKey = ({ MASTER_KEY, MASTER_KEY_FILE }: Environment): string | undef
   } catch (error) {
     throw new EnvironmentError(`MASTER_KEY_FILE cannot be read: ${(error as Error).message}`);
   }
-};
-
-/** The simulated providers with their books in `ledger`, as slow and as unreliable as the environment has it. */
-const simulated = (environment: Environment, system: System, books: Ledger) => ({
-  gateway: simulatedPaymentGateway({
-    ...system,
-    books,
-    latencyMs: environment.SIM_PAYMENT_LATENCY_MS,
-    declineRate: environment.SIM_PAYMENT_DECLINE_RATE,
-    failureRate: environment.SIM_PAYMENT_FAILURE_RATE,
-    unknownRate: environment.SIM_PAYMENT_UNKNOWN_RATE,
-    actionUrl: `http://${environment.HOST}:${environment.PORT}/simulated-bank`,
-  }),
-  warehouse: simulatedWarehouse({
-    ...system,
-    books,
-    latencyMs: environment.SIM_WAREHOUSE_LATENCY_MS,
-    failureRate: environment.SIM_WAREHOUSE_FAILURE_RATE,
-  }),
-});
-
-/** The outside of a data folder: simulated providers with their books in it, mail, the figures' sink. */
-const openOutside = (environment: Environment, folder: DataFolder, system: System) => {
-  const ledger = openSqliteLedger({ path: folder.pathOf('simulated.db') });
-  const { gateway, warehouse } = simulated(environment, system, ledger);
-  const { MAIL_FROM: from, SMTP_URL: smtpUrl, ANALYTICS_URL: url } = environment;
-  const mail = { ...system, from, failureRate: environment.SIM_MAIL_FAILURE_RATE };
-  const mailer = openMailer(
-    smtpUrl === undefined ? { ...mail, outboxFolder: folder.pathOf('outbox') } : { ...mail, smtpUrl },
-  );
-  const sink =
-    url === undefined ? openFileSink({ folder: folder.pathOf('analytics') }) : openHttpSink({ url });
-  return {
-    gateway,
-    warehouse,
-    mailer,
-    sink,
-    async close() {
-      await warehouse.close();
-      await sink.close();
-      await ledger.close();
-    },
-  };
 };
 
 // What only some environments name is loaded there alone: the clients take their time and memory to load.

@@ -1,6 +1,7 @@
 /** Runs the roles that this process has, the API first, and stops them in order. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { serveOutside } from '../adapters/simulated/over-http.ts';
 import { boundPipelining } from '../api/pipelining.ts';
 import type { Clock } from '../ports/system.ts';
 import { isRetriable, nameOf } from '../runtime/retry.ts';
@@ -33,12 +34,15 @@ const VIEWS_MS = 2_000;
 const LOOK_AGAIN_MS = 250;
 const MISFITS_MS = 5_000;
 
-const listen = (server: Server, host: string, port: number): Promise<string> =>
+/** `variable`: the one that says the port. */
+const listen = (server: Server, host: string, port: number, variable: string): Promise<string> =>
   new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new Error(`port ${port} on ${host} is in use; set PORT to another one (0 takes any free one)`)
+          ? new Error(
+              `port ${port} on ${host} is in use; set ${variable} to another one (0 takes any free one)`,
+            )
           : error,
       ),
     );
@@ -74,7 +78,7 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
   );
   boundPipelining(server);
   try {
-    const url = await listen(server, HOST, PORT);
+    const url = await listen(server, HOST, PORT, 'PORT');
     const stop = async (): Promise<void> => {
       stopping = true;
       stopServing();
@@ -85,6 +89,21 @@ const serveApi = async (shop: Shop, { HOST, PORT }: Environment, clock: Clock) =
     await close();
     throw error;
   }
+};
+
+/** Serves the simulated outside, for processes elsewhere. Answers how to stop. */
+const serveSimulated = async (
+  { outside, system: { clock } }: Parts,
+  { HOST, SIM_PORT }: Environment,
+): Promise<() => Promise<void>> => {
+  const { gateway, warehouse } = outside();
+  const { handle, close } = serveOutside({ gateway, warehouse, clock });
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, handle);
+  await listen(server, HOST, SIM_PORT, 'SIM_PORT');
+  return async () => {
+    await close();
+    await stopListening(server, clock);
+  };
 };
 
 /** Throws Misfit. What cannot be looked at in time is not: orders can be taken without it. */
@@ -127,7 +146,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
     const shop = assemble(parts, environment);
     await refuseMisfits(shop, parts);
     const seeded =
-      environment.SEED === 'demo' && (await store.tail()) === undefined
+      environment.SEED === 'demo' && !ROLES.includes('simulate') && (await store.tail()) === undefined
         ? await seedDemo(shop.executor, environment.CURRENCY)
         : 0;
     // Requests are served before the followers start: with a long history to catch up with they keep the
@@ -139,6 +158,7 @@ const runServer = async (parts: Parts, environment: Environment): Promise<Runnin
       ends.push(api.close);
       url = api.url;
     }
+    if (ROLES.includes('simulate')) ends.push(await serveSimulated(parts, environment));
     if (has('forward')) ends.push(shop.startForward());
     if (has('project')) ends.push(shop.followViews());
     ends.push(shop.announce());

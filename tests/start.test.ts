@@ -71,6 +71,9 @@ const WRONG: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = 
   [{ MONGODB_KEYS_URL: 'mongodb://me:hush@x' }, /^MONGODB_KEYS_URL needs MONGODB_URL/],
   [{ MONGODB_URL: 'mongodb://x', MONGODB_KEYS_URL: 'x:hush' }, /^MONGODB_KEYS_URL must be a URL/],
   [{ WAREHOUSE_URL: 'https://x' }, /^WAREHOUSE_URL is set/],
+  [{ ROLES: 'simulate,api' }, /^ROLES has simulate beside others/],
+  [{ ROLES: 'simulate', SIM_URL: 'http://x' }, /^SIM_URL is for the processes that call/],
+  [{ SIM_URL: 'x:3100' }, /^SIM_URL must be a URL that begins with/],
 ];
 
 environment(
