@@ -7,7 +7,7 @@ import type { Schedule } from '../../ports/schedule.ts';
 import type { Snapshot, Snapshots } from '../../ports/snapshots.ts';
 import type { Clock } from '../../ports/system.ts';
 import { BLOCKED_LANES, mongoBlockedLanes } from './blocked-lanes.ts';
-import { DATABASE, databaseIn, openDatabase, unlessThere, type Database } from './connection.ts';
+import { DATABASE, databaseIn, openDatabase, put, unlessThere, type Database } from './connection.ts';
 import { CONTROLS, mongoControls } from './controls.ts';
 import { keeping, notPast } from './fences.ts';
 
@@ -48,8 +48,7 @@ const mongoSchedule = ({ run }: Database): Schedule => {
   const schedules = (db: Db) => db.collection<ScheduleDocument>('schedules');
   return {
     async set(schedule, key, dueAt) {
-      const set = { $set: { schedule, key, dueAt } };
-      await run((db) => schedules(db).updateOne({ _id: keyOf(schedule, key) }, set, { upsert: true }));
+      await run((db) => put(schedules(db), keyOf(schedule, key), { schedule, key, dueAt }));
     },
     async clear(schedule, key) {
       await run((db) => schedules(db).deleteOne({ _id: keyOf(schedule, key) }));
@@ -76,8 +75,8 @@ const mongoSnapshots = ({ run }: Database, store: string): Snapshots => {
       return found?.store === store ? (JSON.parse(found.snapshot) as Snapshot) : undefined;
     },
     async save(stream, shape, snapshot) {
-      const set = { $set: { store, snapshot: JSON.stringify(snapshot) } };
-      await run((db) => snapshots(db).updateOne({ _id: keyOf(stream, shape) }, set, { upsert: true }));
+      const fields = { store, snapshot: JSON.stringify(snapshot) };
+      await run((db) => put(snapshots(db), keyOf(stream, shape), fields));
     },
   };
 };

@@ -6,8 +6,10 @@ import {
   MongoServerError,
   type Collection,
   type Db,
+  type Filter,
   type IndexDescription,
   type MongoClientOptions,
+  type UpdateFilter,
 } from 'mongodb';
 import type { Clock } from '../../ports/system.ts';
 import { inTime } from '../in-time.ts';
@@ -36,6 +38,7 @@ export const DATABASE = 'orderfold';
 const ANSWER_MS = 5_000;
 /** When nobody waits for an answer any more, its connection is given up. */
 const SILENT_MS = 60_000;
+const LEAVE_MS = 2_000;
 const OPTIONS: MongoClientOptions = {
   appName: 'orderfold',
   // On a server alone, a majority would not wait for the disk.
@@ -76,6 +79,18 @@ export const unlessThere = async <T>(write: Promise<T>): Promise<T | undefined> 
     if (isDuplicate(error)) return undefined;
     throw error;
   }
+};
+
+/** Writes `fields` of the document with the id, made where it is missing. */
+export const put = async <D extends { _id: string }>(
+  collection: Collection<D>,
+  id: string,
+  fields: Omit<D, '_id'>,
+): Promise<void> => {
+  const [filter, update] = [{ _id: id } as Filter<D>, { $set: fields } as unknown as UpdateFilter<D>];
+  // Of two that make it at once, the second finds it.
+  const made = await unlessThere(collection.updateOne(filter, update, { upsert: true }));
+  if (!made) await collection.updateOne(filter, update);
 };
 
 /** Nothing happens to those that are there. One by one: FerretDB breaks on several that are. */
@@ -139,7 +154,9 @@ export const openDatabase = ({
     },
     async close() {
       closed = true;
-      await client.close();
+      // It takes its leave of the server, which may hang.
+      const late = (): Error => new Unavailable(`${what} cannot be left`);
+      await inTime(clock, LEAVE_MS, client.close(), late).catch(() => undefined);
     },
   };
 };
