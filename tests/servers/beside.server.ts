@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { customers, dice, HOT_SKU } from '../crash/customers.ts';
-import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
-import { clientOf, eventually } from '../flow/client.ts';
+import { runScript, UNRELIABLE_SHOP } from '../crash/server-process.ts';
+import { eventually } from '../flow/client.ts';
 import { startMongoDb } from './mongodb-server.ts';
+import { processes } from './processes.ts';
 import { comesToRest } from './rest.ts';
 
 const test = suite('a shop whose keys and bookkeeping move to a MongoDB');
@@ -15,22 +16,8 @@ const mongo = await startMongoDb();
 test.after(() => mongo.close());
 const BLOCKED_MS = 120_000;
 
-const started = new Set<ServerProcess>();
-test.after.each(async () => {
-  for (const server of started) await server.end('SIGKILL');
-  started.clear();
-});
-const start = async (variables: Readonly<Record<string, string>>) => {
-  const server = startProcess(variables);
-  started.add(server);
-  return { server, url: await server.url, client: clientOf(await server.url) };
-};
-const refusedStart = async (variables: Readonly<Record<string, string>>): Promise<string> => {
-  const server = startProcess(variables);
-  started.add(server);
-  assert.is((await server.ended).code, 1);
-  return server.errors();
-};
+const { start, refusedStart, killAll } = processes();
+test.after.each(killAll);
 
 test('it goes on there: nothing is done twice, no key is lost, what was blocked goes on', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'orderfold-beside-'));

@@ -11,10 +11,11 @@ import { systemClock, systemRandomness } from '../../adapters/system.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import { everything } from '../contracts/event-store.ts';
 import { customers, dice, HOT_SKU } from '../crash/customers.ts';
-import { runScript, startProcess, UNRELIABLE_SHOP, type ServerProcess } from '../crash/server-process.ts';
-import { clientOf, eventually } from '../flow/client.ts';
+import { runScript, UNRELIABLE_SHOP } from '../crash/server-process.ts';
+import { eventually } from '../flow/client.ts';
 import { startEventStoreDbDouble } from './eventstoredb-double.ts';
 import { startKafka } from './kafka-server.ts';
+import { processes } from './processes.ts';
 import { comesToRest } from './rest.ts';
 
 const test = suite('a shop moved to an EventStoreDB');
@@ -26,23 +27,8 @@ const run = systemRandomness.uuid().slice(0, 8);
 const made = { clock: systemClock, newId: systemRandomness.uuid };
 test.after(() => double?.close());
 
-const started = new Set<ServerProcess>();
-test.after.each(async () => {
-  for (const server of started) await server.end('SIGKILL');
-  started.clear();
-});
-const start = async (variables: Readonly<Record<string, string>>) => {
-  const server = startProcess(variables);
-  started.add(server);
-  return { server, url: await server.url, client: clientOf(await server.url) };
-};
-/** What it says on the way out. */
-const refusedStart = async (variables: Readonly<Record<string, string>>): Promise<string> => {
-  const server = startProcess(variables);
-  started.add(server);
-  assert.is((await server.ended).code, 1);
-  return server.errors();
-};
+const { start, refusedStart, killAll } = processes();
+test.after.each(killAll);
 const eventsOf = async (store: EventStore) => {
   const { events } = await everything(store);
   await store.close();
