@@ -101,6 +101,13 @@ export const makeIndexes = async (
   for (const index of wanted) await collection.createIndexes([index]);
 };
 
+/** What a socket throws is passed on as it is where the server went in the very moment of the call. */
+const isBroken = (error: unknown): error is Error =>
+  error instanceof Error &&
+  !(error instanceof MongoError) &&
+  'code' in error &&
+  /^(E[A-Z]+|ERR_(SOCKET|STREAM)_[A-Z_]+)$/.test(String(error.code));
+
 /** What of a server's answer may be told: its message may repeat what a document holds. */
 const reasonOf = (error: MongoError): string =>
   error instanceof MongoServerError ? String(error.codeName ?? error.code ?? error.name) : error.message;
@@ -130,6 +137,8 @@ export const openDatabase = ({
     return prepared;
   };
   const failed = (error: unknown): unknown => {
+    if (isBroken(error))
+      return new Unavailable(`${what} cannot be reached: ${error.message}`, { cause: error });
     if (!(error instanceof MongoError) || isDuplicate(error)) return error;
     if (error instanceof MongoInvalidArgumentError) return error;
     if (error instanceof MongoServerError && FAULTS.has(Number(error.code))) return error;
