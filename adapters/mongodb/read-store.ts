@@ -76,6 +76,15 @@ export const openMongoReadStore = ({
   });
   const builds = (db: Db) => db.collection<BuildDocument>('builds');
   const actives = (db: Db) => db.collection<ActiveDocument>('active');
+  /** Compare-and-set of what is active; false when it is no longer as it was found. */
+  const swapActive = async (
+    db: Db,
+    { _id, changes: seen }: ActiveDocument,
+    to: Partial<Pick<ActiveDocument, 'view' | 'previous'>>,
+  ): Promise<boolean> => {
+    const written = actives(db).updateOne({ _id, changes: seen }, { $set: to, $inc: { changes: 1 } });
+    return (await written).matchedCount === 1;
+  };
   const changes = createChanges({
     clock,
     everyMs: LOOK_EVERY_MS,
@@ -234,18 +243,15 @@ export const openMongoReadStore = ({
         const found = await actives(db).findOne({ _id: name });
         const current = activationIn(found);
         if (current?.view !== seen?.view) return 'changed';
-        const reached = (await known(db, view))?.document.checkpoint ?? undefined;
+        const build = await known(db, view);
+        if (!build) return 'behind'; // nobody is to see one that is gone
+        const reached = build.document.checkpoint ?? undefined;
         const needed = current && ((await known(db, current.view))?.document.checkpoint ?? undefined);
         const next = activationOf(current, view, reached, needed);
         if (next === 'behind') return 'behind';
         const set = { view: next.view, previous: next.previous ?? null };
         const written = found
-          ? (
-              await actives(db).updateOne(
-                { _id: name, changes: found.changes },
-                { $set: set, $inc: { changes: 1 } },
-              )
-            ).matchedCount === 1
+          ? await swapActive(db, found, set)
           : await unlessThere(actives(db).insertOne({ _id: name, ...set, changes: 0 }));
         return written ? 'activated' : 'changed';
       });
@@ -273,15 +279,7 @@ export const openMongoReadStore = ({
             throw error;
           }
           // Written in any case: who has seen what was there, and is about to activate this build, is refused.
-          const set = { previous: left?.previous ?? null };
-          kept =
-            !found ||
-            (
-              await actives(db).updateOne(
-                { _id: name, changes: found.changes },
-                { $set: set, $inc: { changes: 1 } },
-              )
-            ).matchedCount === 1;
+          kept = !found || (await swapActive(db, found, { previous: left?.previous ?? null }));
         }
         if (document) await remove(db, document);
       }, ROWS_MS);
