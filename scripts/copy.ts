@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { existingDataFolder } from '../adapters/data-folder.ts';
-import { hostsOf } from '../adapters/eventstoredb/connection.ts';
+import { hostsOf } from '../adapters/hosts.ts';
 import { openBookkeepingToCarry } from '../adapters/sqlite/carry-over.ts';
 import { closeStore, reopenStore } from '../adapters/sqlite/moved.ts';
 import { system, systemClock } from '../adapters/system.ts';

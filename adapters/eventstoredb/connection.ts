@@ -2,6 +2,7 @@
 import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client';
 import { StoreUnavailable } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
+import { hostsOf } from '../hosts.ts';
 import { inTime } from '../in-time.ts';
 
 export type Connection = Readonly<{
@@ -37,13 +38,6 @@ const PASSING_TYPES = new Set([
 ]);
 const PASSING_TEXT = /Server Is Not Ready|Failed to discover|Server Is Shutting Down/;
 const DISCOVERY = /Failed to discover/;
-
-/** What of the URL may be told to anybody. */
-export const hostsOf = (url: string): string =>
-  url
-    .replace(/^[^/]*\/\//, '')
-    .replace(/^.*@/, '')
-    .replace(/[/?].*$/, '');
 
 /** Throws Error for a URL that is none. `url`: may hold credentials, which no message repeats. */
 export const connect = (url: string, clock: Clock): Connection => {

@@ -61,12 +61,6 @@ export const databaseIn = (url: string): string | undefined => {
   const [, named] = /^[^/]*\/\/[^/?]*\/([^?]+)/.exec(url) ?? [];
   return named === undefined ? undefined : decodeURIComponent(named);
 };
-/** What of a URL may be told to anybody. */
-export const hostsOf = (url: string): string =>
-  url
-    .replace(/^[^/]*\/\//, '')
-    .replace(/^[^/]*@/, '')
-    .replace(/[/?].*$/, '');
 
 export const isDuplicate = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && error.code === DUPLICATE_KEY;

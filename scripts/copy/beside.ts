@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { besideMovedTo, existingDataFolder, markBesideMoved } from '../../adapters/data-folder.ts';
-import { hostsOf } from '../../adapters/mongodb/connection.ts';
+import { hostsOf } from '../../adapters/hosts.ts';
 import { openBookkeepingToCarry } from '../../adapters/sqlite/carry-over.ts';
 import { openBelongings, type Belongings } from '../../adapters/sqlite/moving-out.ts';
 import { system } from '../../adapters/system.ts';
@@ -11,6 +11,7 @@ import { openOnMongoDb } from '../../compose/on-mongodb.ts';
 import { openParts } from '../../compose/parts.ts';
 import { CopyRefused } from '../../runtime/feed/copy.ts';
 import { WrongUse } from '../cli/command-line.ts';
+import { inFlight } from '../import/in-flight.ts';
 import { runningOn, shortOf } from './running.ts';
 
 type Target = ReturnType<typeof openOnMongoDb>;
@@ -26,16 +27,10 @@ const LEFT = ['views.db', 'bookkeeping.db', 'keys.db'].flatMap((name) => [
 
 /** Does `act` with each, some at once; answers how many there were. */
 const each = async <T>(items: Iterable<T>, act: (item: T) => Promise<unknown>): Promise<number> => {
+  const flight = inFlight(AT_ONCE);
   let count = 0;
-  let some: Promise<unknown>[] = [];
-  for (const item of items) {
-    some.push(act(item));
-    count += 1;
-    if (some.length < AT_ONCE) continue;
-    await Promise.all(some);
-    some = [];
-  }
-  await Promise.all(some);
+  for (const item of items) await flight.start(String(count++), async () => void (await act(item)));
+  await flight.finish();
   return count;
 };
 

@@ -13,6 +13,7 @@ import { OutsideError } from '../../ports/outside/outside-error.ts';
 import type { WarehouseNews } from '../../ports/outside/warehouse.ts';
 import { until } from '../fake-clock.ts';
 import { quietLog } from '../quiet-log.ts';
+import { thrown } from '../thrown.ts';
 
 const test = suite('the simulated outside over HTTP');
 const parts = { clock: systemClock, randomness: systemRandomness, log: quietLog };
@@ -48,11 +49,6 @@ const serving = async (books: Ledger, { port = 0, failureRate = 0, latencyMs = 1
     },
   };
 };
-const thrown = (what: Promise<unknown>): Promise<unknown> =>
-  what.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 const paid = async ({ gateway }: Providers, key: string) => {
   const authorized = await gateway.authorize({ key, orderId: 'o1', amountMinor: 500, currency });
   assert.is(authorized.outcome, 'authorized');

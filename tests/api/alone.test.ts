@@ -13,6 +13,7 @@ import type { Parts } from '../../compose/parts.ts';
 import type { Clock } from '../../ports/system.ts';
 import type { KeyStore } from '../../ports/key-store.ts';
 import { VaultUnavailable } from '../../ports/vault.ts';
+import { until } from '../fake-clock.ts';
 import { clientOf, newOrder, type Client } from '../flow/client.ts';
 import { memoryShop } from '../memory-shop.ts';
 
@@ -37,7 +38,7 @@ const hangingBeside = (store: Parts['store']): Partial<Parts> => {
 };
 
 /** Nobody who sleeps is woken any more once `over` aborts: what hangs cannot be stopped, and goes on no more. */
-const until = (over: AbortSignal): Clock => ({
+const clockUntil = (over: AbortSignal): Clock => ({
   now: systemClock.now,
   sleep: (ms, signal) =>
     over.aborted ? never() : systemClock.sleep(ms, signal ? AbortSignal.any([signal, over]) : over),
@@ -46,7 +47,7 @@ const until = (over: AbortSignal): Clock => ({
 /** A shop that serves on `parts`, for `act`. */
 const serving = async (parts: Partial<Parts>, act: (client: Client) => Promise<void>): Promise<void> => {
   const over = new AbortController();
-  const { shop } = memoryShop({ clock: until(over.signal) }, parts);
+  const { shop } = memoryShop({ clock: clockUntil(over.signal) }, parts);
   const api = await shop.openApi();
   if (parts.eventLog) {
     shop.startForward();
@@ -83,11 +84,12 @@ test('with keys and the log hanging too, customers whose key is at hand are serv
   const keys = memoryKeyStore();
   let hangs = false;
   let asked = 0;
-  /** As a server has it that stands still: no answer, and after a time the adapter says so. */
+  const giveUp: (() => void)[] = [];
+  /** As a server has it that stands still: no answer, until the adapter says so. */
   const through = async (): Promise<void> => {
     asked += 1;
     if (!hangs) return;
-    await systemClock.sleep(1_000);
+    await new Promise<void>((resolve) => giveUp.push(resolve));
     throw new VaultUnavailable('no answer');
   };
   const keyStore: KeyStore = {
@@ -123,7 +125,11 @@ test('with keys and the log hanging too, customers whose key is at hand are serv
     const { orderId } = placed.at(-1)!.body;
     const seen = await client.call('GET', `/orders/${orderId}?atLeast=0`, { as: 'customer:ada' });
     assert.equal([seen.status, seen.body.source, seen.body.contact.name], [200, 'stream', 'Ada Lovelace']);
-    const refused = await order('new');
+    const waiting = giveUp.length;
+    const refusing = order('new');
+    await until('its key is asked for', () => giveUp.length > waiting);
+    for (const late of giveUp) late();
+    const refused = await refusing;
     assert.equal([refused.status, refused.body.code], [503, 'unavailable']);
     assert.ok(Number(refused.headers.get('retry-after')) > 0);
     hangs = false;

@@ -3,7 +3,8 @@ import type { ChangeCursor, Find, ReadStore, Row, Scan } from '../../ports/read-
 import { until } from '../fake-clock.ts';
 import { contract, type Make } from './making.ts';
 import { buildsOfAView } from './view-builds.ts';
-import { at, commit, found, row, SHAPE, thrown, VIEW } from './views.ts';
+import { at, commit, found, row, SHAPE, VIEW } from './views.ts';
+import { thrown } from '../thrown.ts';
 
 /**
  * What every read store must do. The store's build VIEW is made, with SHAPE. `together`: rows and checkpoint are written

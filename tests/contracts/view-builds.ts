@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { KeyPart, ReadStore } from '../../ports/read-store.ts';
-import { at, commit, found, row, SHAPE, thrown, VIEW } from './views.ts';
+import { at, commit, found, row, SHAPE, VIEW } from './views.ts';
+import { thrown } from '../thrown.ts';
 
 /** What a read store must do with the builds of a view. */
 export const buildsOfAView = (

@@ -46,8 +46,3 @@ export const found = async (
     after = page.next;
   }
 };
-export const thrown = (what: Promise<unknown>): Promise<unknown> =>
-  what.then(
-    () => undefined,
-    (error: unknown) => error,
-  );

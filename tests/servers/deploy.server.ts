@@ -14,7 +14,7 @@ const test = suite('deploy');
 const root = resolve(import.meta.dirname, '..', '..', '..');
 const STARTED_MS = 60_000;
 
-/** Runs a command, and says what it said if it did not end well. */
+/** Runs a command, and answers what it said; fails the test with that if it did not end well. */
 const ran = (command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): string => {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
   assert.is(status, 0, `${command} ${args.join(' ')}: ${error?.message ?? stdout + stderr}`);
@@ -28,20 +28,16 @@ type Service = Readonly<{
   healthcheck?: unknown;
 }>;
 const composeFile = (variables: Readonly<Record<string, string>>) =>
-  ran(
-    'go',
-    ['run', '-mod=mod', '.', join(root, 'deploy', 'compose.yaml')],
-    join(root, 'tests', 'servers', 'composefile'),
-    {
-      ...process.env,
-      ...variables,
-    },
-  );
+  spawnSync('go', ['run', '-mod=mod', '.', join(root, 'deploy', 'compose.yaml')], {
+    cwd: join(root, 'tests', 'servers', 'composefile'),
+    env: { ...process.env, ...variables },
+    encoding: 'utf8',
+  });
 
 test('the compose file is one, and its services are set as orderfold takes it', () => {
-  const { services } = JSON.parse(
-    composeFile({ DEX_CLIENT_SECRET: 'x', DEX_PASSWORD_HASH: 'x' }),
-  ) as Readonly<{ services: Readonly<Record<string, Service>> }>;
+  const { status, stdout, stderr } = composeFile({ DEX_CLIENT_SECRET: 'x', DEX_PASSWORD_HASH: 'x' });
+  assert.is(status, 0, stderr);
+  const { services } = JSON.parse(stdout) as Readonly<{ services: Readonly<Record<string, Service>> }>;
   const ours = Object.entries(services).filter(([, { image }]) => image === 'orderfold');
   const roles = ours.flatMap(([name, { environment = {} }]) => {
     // The secret is a file of the container's.
@@ -63,11 +59,7 @@ test('the compose file is one, and its services are set as orderfold takes it', 
 });
 
 test('a compose file without what it needs is refused', () => {
-  const { status, stderr } = spawnSync('go', ['run', '-mod=mod', '.', join(root, 'deploy', 'compose.yaml')], {
-    cwd: join(root, 'tests', 'servers', 'composefile'),
-    env: { ...process.env, DEX_CLIENT_SECRET: '', DEX_PASSWORD_HASH: '' },
-    encoding: 'utf8',
-  });
+  const { status, stderr } = composeFile({ DEX_CLIENT_SECRET: '', DEX_PASSWORD_HASH: '' });
   assert.is.not(status, 0);
   assert.match(stderr, 'README');
 });

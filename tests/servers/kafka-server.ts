@@ -7,6 +7,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { until } from '../fake-clock.ts';
 import type { Secured } from './certificate.ts';
 import { freePort } from './free-port.ts';
+import { killed } from './killed.ts';
 
 const VERSION = '4.4.0';
 const STARTED_MS = 60_000;
@@ -172,14 +173,7 @@ export const startKafka = async (count = 1, secured?: Secured): Promise<KafkaSer
     );
     await admin.disconnect();
   };
-  const kill = (broker: Broker): Promise<void> =>
-    new Promise((resolved) => {
-      const { process: child } = broker;
-      broker.process = undefined;
-      if (!child || child.exitCode !== null || child.signalCode !== null) return resolved();
-      child.once('exit', () => resolved());
-      child.kill('SIGKILL');
-    });
+  const kill = (broker: Broker): Promise<void> => killed(broker.process);
   const close = async (): Promise<void> => {
     await Promise.all(nodes.map(kill));
     rmSync(folder, { recursive: true, force: true });

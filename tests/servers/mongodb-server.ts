@@ -16,6 +16,7 @@ import { MongoClient } from 'mongodb';
 import { systemRandomness } from '../../adapters/system.ts';
 import { until } from '../fake-clock.ts';
 import { freePort } from './free-port.ts';
+import { killed } from './killed.ts';
 
 const VERSION = '1.24.2';
 const STARTED_MS = 60_000;
@@ -137,15 +138,7 @@ export const startMongoDb = async (): Promise<MongoDbServer> => {
     child.unref();
     await until('FerretDB serves', () => serves(`mongodb://${address}`), STARTED_MS);
   };
-  const kill = (): Promise<void> =>
-    new Promise((resolved) => {
-      const ending = child;
-      child = undefined;
-      if (!ending || ending.exitCode !== null || ending.signalCode !== null) return resolved();
-      ending.ref();
-      ending.once('exit', () => resolved());
-      ending.kill('SIGKILL');
-    });
+  const kill = (): Promise<void> => killed(child);
   const clear = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   // It ends with the test, also with one that fails.
   process.once('exit', () => {

@@ -18,6 +18,7 @@ import { scheduleContract } from '../contracts/schedule.ts';
 import { snapshotsContract } from '../contracts/snapshots.ts';
 import { at, commit, row, SHAPE, VIEW } from '../contracts/views.ts';
 import { until } from '../fake-clock.ts';
+import { thrown } from '../thrown.ts';
 import { startMongoDb } from './mongodb-server.ts';
 
 const server = await startMongoDb();
@@ -81,11 +82,6 @@ readStoreContract(
 
 const test = suite('mongodb alone');
 test.after(() => server.close());
-const thrown = (what: Promise<unknown>): Promise<unknown> =>
-  what.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 test('a snapshot of another event store is none', async () => {
   const url = server.another();
