@@ -32,6 +32,8 @@ export const PROBLEM_STATUS = {
   sku_not_found: 404,
   parked_not_found: 404,
   customer_not_found: 404,
+  consumer_not_found: 404,
+  replay_not_found: 404,
   projection_not_found: 404,
   webhook_not_configured: 404,
   method_not_allowed: 405,

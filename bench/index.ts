@@ -3,21 +3,38 @@
  * run.
  */
 import { availableParallelism, cpus } from 'node:os';
-import { print, readArguments, runCommand, wholeNumber } from '../scripts/cli/command-line.ts';
+import { print, readArguments, runCommand, wholeNumber, WrongUse } from '../scripts/cli/command-line.ts';
 import { systemClock } from '../adapters/system.ts';
 import { compareCheckout } from './checkout.ts';
 import type { Comparison } from './compare.ts';
-import { compareConfirmed, compareForward, compareHanging } from './kafka.ts';
+import { compareConfirmed, compareForward, compareHanging, type Servers } from './kafka.ts';
 import { compareOrders } from './orders.ts';
 
 const CONFIRMED_ORDERS = 200;
 
-const HELP = `npm run bench -- [--seconds N] [--orders N] [--kafka HOST:PORT,…] [--json]
+const HELP = `npm run bench -- [--seconds N] [--orders N] [--kafka HOST:PORT,… [--event-store URL --mongodb URL]] [--json]
 
   --seconds N  of each round of checkouts (4)
   --orders N   of each round of whole orders (1000)
   --kafka …    what goes through Kafka, too: on these brokers, under topics that are deleted afterwards
+  --event-store URL, --mongodb URL
+               from checkout to confirmed on all three, too: in a database that is dropped afterwards (the URL names
+               none), and in streams under a prefix, which stay
   --json       one JSON object as the last line`;
+
+/** Throws WrongUse. */
+const serversOf = (
+  kafka: string | undefined,
+  eventStore: string | undefined,
+  mongodb: string | undefined,
+): Servers | undefined => {
+  if (eventStore === undefined && mongodb === undefined) return undefined;
+  if (kafka === undefined || eventStore === undefined || mongodb === undefined)
+    throw new WrongUse('--event-store and --mongodb go together, and with --kafka.');
+  if (!/^mongodb(\+srv)?:\/\/[^/?]+\/?(\?.*)?$/.test(mongodb))
+    throw new WrongUse('--mongodb must be such as mongodb://127.0.0.1:27017, without a database.');
+  return { eventStore, mongodb };
+};
 
 const row = (name: string, { ratio, ours, baseline }: Comparison, unit = '/s'): string =>
   [
@@ -34,6 +51,8 @@ await runCommand('bench', async () => {
       seconds: { type: 'string' },
       orders: { type: 'string' },
       kafka: { type: 'string' },
+      'event-store': { type: 'string' },
+      mongodb: { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -44,6 +63,7 @@ await runCommand('bench', async () => {
   }
   const seconds = wholeNumber('seconds', values.seconds, 1) ?? 4;
   const orders = wholeNumber('orders', values.orders, 1) ?? 1000;
+  const servers = serversOf(values.kafka, values['event-store'], values.mongodb);
   const machine = {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -58,7 +78,8 @@ await runCommand('bench', async () => {
   const brokers = values.kafka?.split(',');
   const kafka = brokers && {
     forward: await compareForward(brokers, orders, tell),
-    confirmed: await compareConfirmed(brokers, CONFIRMED_ORDERS, tell),
+    confirmed: await compareConfirmed(brokers, undefined, CONFIRMED_ORDERS, tell),
+    onServers: servers && (await compareConfirmed(brokers, servers, CONFIRMED_ORDERS, tell)),
   };
 
   print('');
@@ -78,6 +99,7 @@ await runCommand('bench', async () => {
   if (kafka) {
     print(row('events forwarded : bare kafkajs producer', kafka.forward));
     print(row('checkout to confirmed, Kafka : embedded feed', kafka.confirmed, 'ms'));
+    if (kafka.onServers) print(row('checkout to confirmed, all servers : embedded', kafka.onServers, 'ms'));
   }
   print(`${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.platform}`);
   if (values.json)

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Partitioners, type Message } from 'kafkajs';
+import { MongoClient } from 'mongodb';
 import { openCluster, type Cluster } from '../adapters/kafka/cluster.ts';
 import { connectKafka } from '../adapters/kafka/connection.ts';
 import { messageOf } from '../adapters/kafka/message.ts';
@@ -175,16 +176,39 @@ const confirmedMs = async (url: string, operator: string, basket: Basket): Promi
   }
 };
 
-/** Milliseconds from checkout to confirmed, one order after the other, with Kafka between and on the embedded feed. */
+/** Where an EventStoreDB and a MongoDB take connections; the latter's names no database. */
+export type Servers = Readonly<{ eventStore: string; mongodb: string }>;
+
+const databaseOn = (url: string, name: string): string => url.replace(/\/?(\?|$)/, `/${name}$1`);
+const dropDatabases = async (url: string, names: readonly string[]): Promise<void> => {
+  const client = new MongoClient(url);
+  for (const name of names) await client.db(name).dropDatabase();
+  await client.close();
+};
+
+/**
+ * Milliseconds from checkout to confirmed, one order after the other, with Kafka between, and on `servers` where there
+ * are any, and on the embedded store and feed.
+ */
 export const compareConfirmed = async (
   brokers: readonly string[],
+  servers: Servers | undefined,
   orders: number,
   tell: (line: string) => void,
 ): Promise<Comparison> => {
   const prefix = newPrefix();
-  const kafka = { KAFKA_BROKERS: brokers.join(), KAFKA_PREFIX: prefix };
+  const name = prefix.slice(0, -1);
+  const onServers = {
+    KAFKA_BROKERS: brokers.join(),
+    KAFKA_PREFIX: prefix,
+    ...(servers && {
+      EVENT_STORE_URL: servers.eventStore,
+      EVENT_STORE_PREFIX: name,
+      MONGODB_URL: databaseOn(servers.mongodb, name),
+    }),
+  };
   const shops = [
-    await startShop({ ROLES: 'all', ...NO_LATENCY, ...kafka }),
+    await startShop({ ROLES: 'all', ...NO_LATENCY, ...onServers }),
     await startShop({ ROLES: 'all', ...NO_LATENCY }),
   ] as const;
   try {
@@ -201,7 +225,7 @@ export const compareConfirmed = async (
         return middle;
       };
     };
-    const ours = await median('with Kafka', shops[0]);
+    const ours = await median(servers ? 'on servers' : 'with Kafka', shops[0]);
     const baseline = await median('embedded', shops[1]);
     await ours();
     await baseline();
@@ -209,6 +233,7 @@ export const compareConfirmed = async (
   } finally {
     await Promise.all(shops.map((shop) => shop.stop()));
     await clear(brokers, prefix);
+    if (servers) await dropDatabases(servers.mongodb, [name, `${name}-keys`]);
   }
 };
 

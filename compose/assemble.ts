@@ -24,13 +24,16 @@ import { runProjection, type RunningProjection } from '../runtime/view/project.t
 import { readableSoon, viewReader, type ViewReader } from '../runtime/view/read.ts';
 import type { BuildDeps } from '../runtime/view/rebuild.ts';
 import { createCheckout } from '../shop/checkout.ts';
+import { createConsumerOperations } from '../shop/consumer-operations.ts';
 import type { ConsumerDeps } from '../shop/consumer-deps.ts';
 import { misfits } from '../shop/fit.ts';
 import { handedTo } from '../shop/handed.ts';
 import { createLive } from '../shop/live.ts';
 import { auditTrail, recordOperation, type RecordOperation } from '../shop/operations-log.ts';
-import { createOperations, createParked, type Parked } from '../shop/operations.ts';
+import { createOperations } from '../shop/operations.ts';
+import { createParked, type Parked } from '../shop/parked.ts';
 import { followPrices } from '../shop/prices.ts';
+import { createReplays, type Replays } from '../shop/replays.ts';
 import { createSeats } from '../shop/seats.ts';
 import { createViewBuilds } from '../shop/view-builds.ts';
 import { authentication } from './authentication.ts';
@@ -54,6 +57,7 @@ export type Shop = Readonly<{
   builds: BuildDeps;
   record: RecordOperation;
   parked: Parked;
+  replays: Replays;
   /** Consumers and views that run in this process. */
   consumers: ReadonlyMap<string, RunningConsumer>;
   views: readonly RunningProjection[];
@@ -130,6 +134,8 @@ export const assemble = (
     }),
   );
   const parkedDeps = { blockedLanes, controls, clock, newId: randomness.uuid };
+  const parked = createParked(parkedDeps);
+  const replays = createReplays({ ...parkedDeps, store, feed, record, consumers });
   const read: Shop['read'] = (projection) => viewReader({ reads, changes, clock }, projection);
   const handed = (name: string): ConsumerDeps =>
     handedTo(name, { executor, schedule, vault, clock, log, outside: parts.outside() });
@@ -196,13 +202,19 @@ export const assemble = (
         ...(paymentSecret === undefined ? {} : { paymentSecret }),
       },
       operations: createOperations({
-        ...parkedDeps,
-        consumers,
         present: presences.all,
-        feed,
         forwarded: eventLog?.categories ?? [],
         onStore,
+        consumers: createConsumerOperations({
+          ...parkedDeps,
+          consumers,
+          feed,
+          present: presences.all,
+          record,
+        }),
         views: building,
+        parked,
+        replays,
       }),
       async ready() {
         if (stopping) return { ok: false, why: 'The server is stopping.' };
@@ -235,7 +247,8 @@ export const assemble = (
     projections,
     builds,
     record,
-    parked: createParked(parkedDeps),
+    parked,
+    replays,
     consumers: running,
     views,
     read,
@@ -287,6 +300,7 @@ export const assemble = (
             await consume({
               consumer,
               feed,
+              store,
               blockedLanes,
               schedule,
               controls,

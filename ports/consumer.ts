@@ -33,13 +33,13 @@ export const HANDLER_LIMIT_MS = 300_000;
 
 /**
  * What a consumer says of itself before it is handed anything. `name` is the group and the scope of the
- * effects: never rename it. `concurrency`: lanes handled at once at most. `breaker: true`: pause all of the
+ * effects: never rename it. `effects`: what it does that others notice, for who would have it do it again: "sends mails". `concurrency`: lanes handled at once at most. `breaker: true`: pause all of the
  * consumer while its outside world is down. `limitMs`: how long one event may take, HANDLER_LIMIT_MS unless said.
  */
 export type ConsumerDeclaration = Readonly<{
   name: string;
   handles: Required<EventFilter>;
-  sideEffects: boolean;
+  effects: readonly string[];
   from: 'beginning' | 'now';
   concurrency: number;
   breaker: boolean;

@@ -27,6 +27,8 @@ export interface Controls {
   get(id: string): Promise<Control | undefined>;
   /** What is asked of these targets and has not ended, in the order of asking, `limit` at most. */
   open(targets: readonly string[], limit: number): Promise<readonly Control[]>;
+  /** What was asked of these targets, ended or not, the newest first, `limit` at most. */
+  latest(targets: readonly string[], limit: number): Promise<readonly Control[]>;
   /** Says how far it has come. Refused by the fence, and for what has ended or is not there. */
   report(id: string, told: Told, fence?: Fence): Promise<'kept' | 'refused'>;
   /** Forgets what ended before `time` (ISO 8601). */

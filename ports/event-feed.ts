@@ -58,6 +58,8 @@ export interface EventFeed {
   ): Promise<FeedSubscription>;
   /** Where the events of `stream` are delivered. */
   partitionOf(stream: string): string;
+  /** All in which streams of these categories are delivered. */
+  partitionsOf(categories: readonly string[]): readonly string[];
   /**
    * The partition that has to do with what was kept under the name `partition`: itself, or where `stream` is delivered
    * when this feed has none of that name, since another feed was in use then.

@@ -11,7 +11,8 @@ import { replayToKafka } from './replay/to-kafka.ts';
 import { replayView } from './replay/view.ts';
 
 const HELP = `npm run replay -- --view NAME [--version N] [--compare] [--activate] [--rollback] [--restart] [--share S]
-npm run replay -- --consumer NAME --from TIME|POSITION|beginning [--order ID] [--type T] [--dry-run] [--with-side-effects]
+npm run replay -- --consumer NAME --from TIME|POSITION|beginning [--order ID] [--type T] [--rate N] [--name TEXT] [--wait]
+                  [--dry-run] [--with-side-effects]
 npm run replay -- --to-kafka TOPIC --from TIME|POSITION|beginning [--to TIME|POSITION] [--type T] [--dry-run]
 npm run replay -- --order ID [--at TIME | --revision N]
 
@@ -25,10 +26,14 @@ Works on the data folder that the environment names (DATA_DIR), also beside a ru
   --share S            of this process's time (0 < S <= 1); 1 unless a server runs on the folder, then REBUILD_SHARE
   --version N          refuse unless this is the version of the code
 
---consumer hands a consumer what it has handled before, from a time or a position on (both included).
-  --order ID, --type T of these events alone (--type can be repeated); without, the whole consumer is set back
-  --dry-run            say what would be handed to it, and do nothing
-  --with-side-effects  needed for a consumer that acts on the outside: it finds most of it done already
+--consumer has whoever runs a consumer hand it again what it has handled before, from a time or a position on (both
+included), beside what is new and in the same lanes. It goes on where it was if that process dies.
+  --order ID, --type T of these events alone (--type can be repeated)
+  --rate N             events a second at most
+  --name TEXT          what it is called at GET /ops/replays, which shows how far it is; it can be stopped there
+  --wait               until it is done
+  --dry-run            say what would be handed to it, and what it does with that, and do nothing
+  --with-side-effects  needed for a consumer that does what others notice: it finds most of it done already
 
 --to-kafka publishes events to a topic of the Kafka that the environment names (KAFKA_BROKERS) once more; one that is
 missing is made. From a time or position on and up to a position (included) or a time (not included), else to the end.
@@ -59,6 +64,9 @@ const main = async (): Promise<number> => {
       from: { type: 'string' },
       order: { type: 'string' },
       type: { type: 'string', multiple: true },
+      rate: { type: 'string' },
+      name: { type: 'string' },
+      wait: { type: 'boolean' },
       'dry-run': { type: 'boolean' },
       'with-side-effects': { type: 'boolean' },
       at: { type: 'string' },
@@ -94,6 +102,7 @@ const main = async (): Promise<number> => {
     'to-kafka',
   );
   misplaced(['to'], '--to-kafka', 'to-kafka');
+  misplaced(['rate', 'name', 'wait'], '--consumer', 'consumer');
   misplaced(['at', 'revision'], '--order alone', undefined);
   misplaced(['order'], '--consumer, or alone', 'consumer', undefined);
 

@@ -25,6 +25,8 @@ export type Cluster = Connection &
     topics(categories?: readonly string[]): readonly string[];
     /** Where events of `stream` go. Throws RangeError when its category has no topic. */
     placeOf(stream: string): TopicPartition;
+    /** Of the topics of these categories (`topic/number`). */
+    places(categories: readonly string[]): readonly string[];
     /** Whether a partition of one of the topics is called so (`topic/number`). */
     has(place: string): boolean;
     /** Makes topics that are missing. Throws WrongTopic, or StoreUnavailable. */
@@ -91,6 +93,7 @@ export const openCluster = ({
     partitions,
     groupId: (group) => `${prefix}${group}`,
     has: (place) => known.has(place),
+    places: (wanted) => wanted.flatMap((category) => placesIn.get(category) ?? []).map(({ name }) => name),
     topics: (wanted) => categories.filter((category) => wanted?.includes(category) ?? true).map(topicName),
     placeOf(stream) {
       const place = placing.get(categoryOf(stream));

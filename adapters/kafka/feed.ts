@@ -99,6 +99,7 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
 
   return {
     partitionOf: (stream) => cluster.placeOf(stream).name,
+    partitionsOf: (categories) => cluster.places(categories),
     homeOf: (partition, stream) => (cluster.has(partition) ? partition : cluster.placeOf(stream).name),
 
     async subscribe(group, { from, batchSize, ...filter }, member) {

@@ -168,6 +168,10 @@ export const memoryControls = (): Controls => {
       );
       return copyOf(found.sort((a, b) => byText(a.id, b.id)).slice(0, limit));
     },
+    async latest(targets, limit) {
+      const found = [...controls.values()].filter(({ target }) => targets.includes(target));
+      return copyOf(found.sort((a, b) => byText(b.id, a.id)).slice(0, limit));
+    },
     async report(id, told, fence) {
       const control = controls.get(id);
       if (!passes(fence) || !control || control.endedAt !== undefined) return 'refused';

@@ -84,6 +84,7 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
 
   const feed = ({ clock, sessionMs }: MemberOptions): EventFeed => ({
     partitionOf: (stream) => String(partitionIndex(stream)),
+    partitionsOf: () => logs.map((_log, partition) => String(partition)),
     homeOf: (partition, stream) =>
       Number(partition) < partitions ? partition : String(partitionIndex(stream)),
 

@@ -5,7 +5,11 @@ import { unlessThere, type Database } from './connection.ts';
 import { keeping, notPast } from './fences.ts';
 
 export const CONTROLS = {
-  controls: [{ key: { target: 1, endedAt: 1, _id: 1 } }, { key: { endedAt: 1 } }],
+  controls: [
+    { key: { target: 1, endedAt: 1, _id: 1 } },
+    { key: { target: 1, _id: 1 } },
+    { key: { endedAt: 1 } },
+  ],
 } as const;
 
 /** `control`: what was asked, as JSON; `progress`: what was told, as JSON; `endedAt`: null while it is open. */
@@ -47,6 +51,16 @@ export const mongoControls = ({ run }: Database): Controls => {
         controls(db)
           .find({ target: { $in: [...targets] }, endedAt: null })
           .sort({ _id: 1 })
+          .limit(limit)
+          .toArray(),
+      );
+      return found.map(controlOf);
+    },
+    async latest(targets, limit) {
+      const found = await run((db) =>
+        controls(db)
+          .find({ target: { $in: [...targets] } })
+          .sort({ _id: -1 })
           .limit(limit)
           .toArray(),
       );

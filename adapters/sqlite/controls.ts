@@ -9,6 +9,7 @@ export const CONTROLS = `
     id text primary key, target text not null, ended_at text, control text not null
   ) strict, without rowid;
   create index if not exists open_controls on controls (target, id) where ended_at is null;
+  create index if not exists controls_of_target on controls (target, id);
   create index if not exists ended_controls on controls (ended_at) where ended_at is not null`;
 
 const controlOf = (text: unknown): Control => JSON.parse(text as string) as Control;
@@ -30,6 +31,11 @@ export const sqliteControls = (file: SqliteFile): Controls => {
     async open(targets, limit) {
       const sql = `select control from controls
         where ended_at is null and target in (select value from json_each(?)) order by id limit ?`;
+      return file.all(sql, JSON.stringify(targets), limit).map(({ control }) => controlOf(control));
+    },
+    async latest(targets, limit) {
+      const sql = `select control from controls
+        where target in (select value from json_each(?)) order by id desc limit ?`;
       return file.all(sql, JSON.stringify(targets), limit).map(({ control }) => controlOf(control));
     },
     async report(id, { progress, endedAt }, fence) {

@@ -8,6 +8,7 @@ import { analytics } from './analytics.ts';
 import { audit } from './audit.ts';
 import { deleteProduct, listCatalogue, putProduct } from './catalogue.ts';
 import { checkout } from './checkout.ts';
+import { consumers } from './consumers.ts';
 import { customers } from './customers.ts';
 import { health } from './health.ts';
 import { live } from './live.ts';
@@ -16,6 +17,7 @@ import { orderCommands } from './order-commands.ts';
 import { getHistory } from './order-history.ts';
 import { listOrders } from './order-list.ts';
 import { getOrder } from './order.ts';
+import { replays } from './replays.ts';
 import { session } from './session.ts';
 import { adjustStock, getStock, listStock, receiveStock } from './stock.ts';
 import { paymentEvents, warehouseEvents } from './webhooks.ts';
@@ -40,7 +42,9 @@ const declared: readonly Route[] = [
   paymentEvents,
   ...analytics,
   ...audit,
+  ...consumers,
   ...operations,
+  ...replays,
   ...health,
 ];
 

@@ -11,7 +11,6 @@ import { route, type Route } from '../route.ts';
 import { Cursor, Limit, page, ParkedParams, Reason } from '../schemas/common.ts';
 import {
   BuildReport,
-  ConsumerReport,
   ForwardReport,
   ParkedItem,
   ProcessReport,
@@ -101,18 +100,6 @@ export const operations: readonly Route[] = [
     handle: async (_request, { operations: { processes } }) => ({
       status: 200,
       body: { items: (await processes()).map(processReport) },
-    }),
-  }),
-  route({
-    method: 'get',
-    path: '/ops/consumers',
-    tag,
-    roles,
-    summary: 'How each consumer is doing',
-    responses: { 200: { description: 'Lag, heartbeat, what is stuck.', schema: items(ConsumerReport) } },
-    handle: async (_request, { operations: { consumers } }) => ({
-      status: 200,
-      body: { items: await consumers() },
     }),
   }),
   route({

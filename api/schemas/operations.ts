@@ -86,6 +86,7 @@ export const NewsAnswer = z
     description: '`revision`: of the order, where the news led it.',
   });
 
+const Someone = z.strictObject({ id: z.string(), role: z.string() });
 const ConsumerState = z.enum(['running', 'standby', 'paused', 'stopped']);
 const Breaker = z.enum(['closed', 'open', 'half-open']);
 const ViewState = z.enum(['standby', 'building', 'running', 'failed', 'stopped']);
@@ -95,6 +96,7 @@ export const ConsumerReport = z
   .strictObject({
     name: z.string(),
     state: ConsumerState,
+    paused: z.strictObject({ since: Instant, by: Someone, reason: z.string() }).optional(),
     lag: z.strictObject({ events: Count, seconds: z.number().min(0) }),
     heartbeatAt: Instant.nullable(),
     inFlight: Count,
@@ -106,7 +108,31 @@ export const ConsumerReport = z
   .register(components, {
     id: 'ConsumerReport',
     description:
-      'In all processes together. `paused`: what it calls is down, and its breaker open; `stopped`: no process runs it.',
+      'In all processes together. State `paused`: by an operator, and then `paused` says why, or what it calls is down and its breaker open; `stopped`: no process runs it.',
+  });
+
+export const ReplayReport = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    consumer: z.string(),
+    state: z.enum(['running', 'done', 'stopped']),
+    after: z.string().nullable(),
+    through: z.string(),
+    stream: z.string().nullable(),
+    types: z.array(z.string()).nullable(),
+    events: Count,
+    handed: Count,
+    perSecond: Count.nullable(),
+    by: Someone,
+    reason: z.string(),
+    askedAt: Instant,
+    endedAt: Instant.nullable(),
+  })
+  .register(components, {
+    id: 'ReplayReport',
+    description:
+      'Events behind the position `after` (null: from the beginning) and up to `through`. `handed`: of `events`, those that were handled again or wait in their lane, since that failed.',
   });
 
 export const ForwardReport = z

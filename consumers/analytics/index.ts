@@ -77,7 +77,7 @@ export const analytics: ShopConsumer = {
       'OrderClosed',
     ],
   },
-  sideEffects: true,
+  effects: ['sends figures to their collector'],
   from: 'beginning',
   concurrency: 32,
   breaker: true,

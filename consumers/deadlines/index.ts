@@ -17,7 +17,7 @@ export const deadlines: ShopConsumer = {
     categories: ['order'],
     types: ['OrderPlaced', 'OrderHeld', 'OrderReleased', 'OrderConfirmed', 'OrderCancelled'],
   },
-  sideEffects: true,
+  effects: ['cancels orders that are not confirmed in time'],
   from: 'beginning',
   concurrency: 64,
   breaker: false,

@@ -44,7 +44,7 @@ export const inventory: ShopConsumer = {
       'BackorderFilled',
     ],
   },
-  sideEffects: true,
+  effects: ['reserves and releases stock'],
   from: 'beginning',
   concurrency: 64,
   breaker: false,

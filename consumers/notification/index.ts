@@ -79,7 +79,7 @@ const mails: Writers = {
 export const notification: ShopConsumer = {
   name: 'notification',
   handles: { categories: ['order'], types: Object.keys(mails) as OrderEventType[] },
-  sideEffects: true,
+  effects: ['sends mails'],
   from: 'beginning',
   concurrency: 32,
   breaker: true,

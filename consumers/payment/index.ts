@@ -45,7 +45,7 @@ export const payment: ShopConsumer = {
       'RefundRequested',
     ],
   },
-  sideEffects: true,
+  effects: ['asks the bank to authorize, capture, void and refund'],
   from: 'beginning',
   concurrency: 64,
   breaker: true,

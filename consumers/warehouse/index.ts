@@ -23,7 +23,7 @@ export const warehouse: ShopConsumer = {
       'ReturnRequested',
     ],
   },
-  sideEffects: true,
+  effects: ['asks the warehouse to ship, and to stop what it has not shipped'],
   from: 'beginning',
   concurrency: 64,
   breaker: true,

@@ -33,6 +33,27 @@ export const OPERATIONS_EVENTS = {
   EventParked: v1(parked),
   ParkedEventRetried: v1(parked),
   ParkedEventDiscarded: v1(parked),
+  /** A consumer handles nothing until it is resumed. */
+  ConsumerPaused: v1(z.strictObject({ consumer: Text, why: Why })),
+  ConsumerResumed: v1(z.strictObject({ consumer: Text, why: Why })),
+  /** A consumer is handed `events` again that lie behind `after` ('' is the beginning), up to `through`. */
+  ConsumerReplayStarted: v1(
+    z.strictObject({
+      replay: Text,
+      name: Text,
+      consumer: Text,
+      after: z.string(),
+      through: Text,
+      events: z.int().min(0),
+      stream: Text.exactOptional(),
+      types: z.array(Text).exactOptional(),
+      why: Why,
+    }),
+  ),
+  /** After `handed` of them. */
+  ConsumerReplayStopped: v1(
+    z.strictObject({ replay: Text, name: Text, consumer: Text, handed: z.int().min(0), why: Why }),
+  ),
   /** A consumer goes on behind `to`; '' is the beginning of history. */
   ConsumerSetBack: v1(z.strictObject({ consumer: Text, to: z.string(), why: Why })),
   /** `events` behind `after` that pass `filter` were handed to the consumer again. */

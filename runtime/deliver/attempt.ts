@@ -19,6 +19,9 @@ export type Gate = Readonly<{
   /** Waits its turn, first come first served; undefined once the gate has shut. */
   enter(): Promise<Permit | undefined>;
   running(): number;
+  /** Nobody enters until `open`, which it is not at first. */
+  hold(): void;
+  open(): void;
   /** Nobody enters any more; who waits gets undefined. */
   shut(): void;
 }>;
@@ -33,6 +36,7 @@ export const createGate = ({
   const shutting = new AbortController();
   let running = 0;
   let alarmSet = false;
+  let held = true;
   const nowMs = (): number => clock.now().getTime();
 
   const admitAfter = async (waitMs: number): Promise<void> => {
@@ -43,7 +47,7 @@ export const createGate = ({
     admit();
   };
   const admit = (): void => {
-    while (waiting.length > 0 && running < limit && !shutting.signal.aborted) {
+    while (waiting.length > 0 && running < limit && !held && !shutting.signal.aborted) {
       const admission = breaker.admit(nowMs());
       if (!admission.go) {
         if (admission.waitMs !== undefined) void admitAfter(admission.waitMs);
@@ -69,6 +73,13 @@ export const createGate = ({
         admit();
       }),
     running: () => running,
+    hold() {
+      held = true;
+    },
+    open() {
+      held = false;
+      admit();
+    },
     shut() {
       shutting.abort();
       for (const leave of waiting.splice(0)) leave(undefined);

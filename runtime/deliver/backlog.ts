@@ -65,6 +65,8 @@ export type Backlog = Readonly<{
   load(assignment: Assignment): Promise<void>;
   /** In the event's lane: puts `event` behind what blocks it. False when nothing does. */
   queueBehind(event: EventEnvelope, lane: LaneHere): Promise<boolean>;
+  /** In the event's lane: the same for an event that is handed over again, which comes before what is newer. */
+  queueAgain(event: EventEnvelope, lane: LaneHere): Promise<boolean>;
   /** In the event's lane: the event failed and is retried later, or parked, its lane behind it. */
   block(failed: FailedFor, lane: LaneHere): Promise<void>;
   /** Lanes to be tried now, the one that has waited longest first. */
@@ -195,9 +197,10 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
               : await moveLane(blockedLanes, blocked, kept(lane), fence);
           if (found === 'fenced') return found;
           const waiting = keep(found, lane);
+          if (waiting.state !== 'parked') continue;
+          const head = await blockedLanes.head(found.id);
           // A crash between dropping a parked head and writing down the next one.
-          if (waiting.state === 'parked' && (await blockedLanes.head(found.id))?.id !== found.event.id)
-            makeDue(waiting);
+          if (!head || head.position > found.event.position) makeDue(waiting);
         }
         return undefined;
       });
@@ -208,6 +211,13 @@ export const createBacklog = (options: BacklogOptions): Backlog => {
       if (!waiting) return false;
       // Not behind the head: handled before a crash and delivered again, or the head itself.
       if (event.position <= waiting.headPosition) return true;
+      await durably(lane.assignment, () => blockedLanes.enqueue(waiting.id, event, lane.assignment.fence));
+      return true;
+    },
+
+    async queueAgain(event, lane) {
+      const waiting = here.get(lane.name);
+      if (!waiting) return false;
       await durably(lane.assignment, () => blockedLanes.enqueue(waiting.id, event, lane.assignment.fence));
       return true;
     },

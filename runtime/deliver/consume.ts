@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { EventEnvelope } from '../../domain/kernel.ts';
 import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
-import type { Control, Controls } from '../../ports/controls.ts';
+import type { Controls } from '../../ports/controls.ts';
 import {
   UNREADABLE,
   type Assignment,
@@ -10,24 +10,28 @@ import {
   type EventFeed,
   type FeedSubscription,
 } from '../../ports/event-feed.ts';
+import type { EventStore } from '../../ports/event-store.ts';
 import type { Schedule } from '../../ports/schedule.ts';
 import type { Clock, Log, Randomness } from '../../ports/system.ts';
-import { carryOut } from '../control.ts';
-import { aborted, type Leased } from '../lease.ts';
+import type { Leased } from '../lease.ts';
 import { nameOf } from '../retry.ts';
+import { carryOutAsked } from './asked.ts';
 import { createAttempt, createGate, type FailedFor } from './attempt.ts';
 import { createBacklog, laneIn, type LaneHere } from './backlog.ts';
+import { runBeside } from './beside.ts';
 import type { ParkingEntry } from './blocked.ts';
 import { samplingBreaker, type BreakerState } from './breaker.ts';
 import { createLanes, createWindow, Halted, type Taken, type Window } from './lanes.ts';
-import { parkedRequest, partitionTarget } from './parked.ts';
+import { createPasses } from './passes.ts';
+import { watchPause, type Pause } from './pause.ts';
 import { runRetries } from './retries.ts';
-import { runSchedule } from './schedule.ts';
 import { rest, waker } from '../wake.ts';
 
 export type ConsumeOptions = Readonly<{
   consumer: Consumer;
   feed: EventFeed;
+  /** For what is handed over again. */
+  store: Pick<EventStore, 'readAll' | 'readStream'>;
   blockedLanes: BlockedLanes;
   schedule: Schedule;
   controls: Controls;
@@ -44,11 +48,13 @@ export type ConsumeOptions = Readonly<{
 export type ConsumerStatus = Readonly<{
   name: string;
   /**
-   * standby: another process runs it. paused: the outside is down and the breaker open. stopped: closed, or by itself,
-   * and then `why` says so.
+   * standby: another process runs it. paused: by an operator, or the outside is down and the breaker open. stopped:
+   * closed, or by itself, and then `why` says so.
    */
   state: 'running' | 'standby' | 'paused' | 'stopped';
   why: string | undefined;
+  /** By an operator; it may have handlers that run until they end. */
+  paused?: Pause;
   /** Handlers running now. */
   inFlight: number;
   /** Events taken on and not finished. */
@@ -78,7 +84,6 @@ const DRAIN_MS = 10_000;
 /** How long a handler that was told to stop may take to do so. */
 const ABORTED_MS = 1_000;
 const LOOK_MS = 100;
-const DUE_AT_ONCE = 256;
 
 type Partition = {
   readonly assignment: Assignment;
@@ -93,8 +98,8 @@ type Partition = {
  * policy says; nothing is skipped.
  */
 export const consume = async (options: ConsumeOptions): Promise<RunningConsumer> => {
-  const { consumer, feed, blockedLanes, schedule, controls, leased, clock, randomness, log, audit } = options;
-  const { drainMs = DRAIN_MS } = options;
+  const { consumer, feed, store, blockedLanes, schedule, controls, leased, clock, randomness, log } = options;
+  const { audit, drainMs = DRAIN_MS } = options;
   const { name, concurrency } = consumer;
   const unfinishedLimit = Math.max(256, 16 * concurrency);
   /** One slow event must not hold up the others, yet what a crash repeats, and memory, need a bound. */
@@ -102,6 +107,8 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
 
   const halt = new AbortController();
   const abort = new AbortController();
+  /** What goes on when the consumer has stopped by itself ends when it is closed. */
+  const closing = new AbortController();
   // Many handlers and waits listen to one signal at once by design.
   setMaxListeners(0, halt.signal, abort.signal);
   /** There may be room for more. */
@@ -111,6 +118,14 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   const looking = rest(clock);
   const breaker = samplingBreaker(consumer.breaker ? {} : { minimumCalls: Infinity });
   const gate = createGate({ limit: concurrency, breaker, clock });
+  const pausing = watchPause({
+    controls,
+    consumer: name,
+    clock,
+    log,
+    signal: closing.signal,
+    onChange: (waits) => (waits ? gate.hold() : gate.open()),
+  });
   const partitions = new Map<string, Partition>();
   let subscription: FeedSubscription | undefined;
   let ending: Promise<void> | undefined;
@@ -182,21 +197,43 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     commit(partition);
     roomier.wake();
   };
+  const laneOf = (event: EventEnvelope, assignment: Assignment): LaneHere =>
+    laneIn(assignment, (event.type === UNREADABLE ? undefined : consumer.laneOf)?.(event) ?? event.stream);
+  /** In the event's lane. False: it is not finished, since the partition is gone or the consumer ends. */
+  const handled = async (event: EventEnvelope, lane: LaneHere, work: AbortSignal): Promise<boolean> => {
+    const outcome = await attempt(event, work, undefined);
+    if (outcome === 'halted' || (outcome !== 'done' && lane.assignment.signal.aborted)) return false;
+    return outcome === 'done' || settle(outcome, lane);
+  };
   const deliver = async (
     event: EventEnvelope,
     lane: LaneHere,
     partition: Partition,
     taken: Taken,
   ): Promise<void> => {
-    const { signal } = lane.assignment;
-    if (signal.aborted) return;
-    if (!(await backlog.queueBehind(event, lane))) {
-      const outcome = await attempt(event, partition.work, undefined);
-      if (outcome === 'halted' || (outcome !== 'done' && signal.aborted)) return;
-      if (outcome !== 'done' && !(await settle(outcome, lane))) return;
-    }
-    finish(partition, taken);
+    if (lane.assignment.signal.aborted) return;
+    if ((await backlog.queueBehind(event, lane)) || (await handled(event, lane, partition.work)))
+      finish(partition, taken);
   };
+  const passes = createPasses({
+    consumer,
+    store,
+    partitionOf: feed.partitionOf,
+    controls,
+    clock,
+    log,
+    halt: halt.signal,
+    async handOver(event, assignment) {
+      const lane = laneOf(event, assignment);
+      const work = AbortSignal.any([assignment.signal, abort.signal]);
+      let finished = false;
+      await lanes.start(lane.name, async () => {
+        if (!assignment.signal.aborted)
+          finished = (await backlog.queueAgain(event, lane)) || (await handled(event, lane, work));
+      });
+      return finished;
+    },
+  });
 
   const onAssigned = async (assignment: Assignment): Promise<void> => {
     const { partition: id, signal } = assignment;
@@ -242,8 +279,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     for (const { event, cursor } of batch.deliveries) {
       if (!(await roomIn(partition))) return;
       const taken = partition.window.take(cursor);
-      const laneOf = event.type === UNREADABLE ? undefined : consumer.laneOf;
-      const lane = laneIn(partition.assignment, laneOf?.(event) ?? event.stream);
+      const lane = laneOf(event, partition.assignment);
       if (event.meta.origin === 'import') finish(partition, taken);
       else void lanes.start(lane.name, () => deliver(event, lane, partition, taken));
     }
@@ -254,21 +290,6 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   };
   const notTaken = (error: unknown): void => {
     if (!(error instanceof Halted)) stop(`a batch could not be taken on: ${nameOf(error)}`);
-  };
-
-  /** What operators ask about what is parked, in the partitions that are held here. */
-  const operate = async ({ id, target, what, actor, reason }: Control): Promise<void> => {
-    const partition = [...partitions.values()].find(
-      ({ assignment }) => partitionTarget(name, assignment.partition) === target,
-    );
-    if (!partition) return;
-    const { assignment } = partition;
-    const request = parkedRequest(what);
-    let done = 0;
-    for (const lane of request?.lanes ?? [])
-      if (await backlog.operate(request!.do, lane, assignment, { actor, reason })) done += 1;
-    const progress = request ? { done } : { refused: 'this version does not know what is asked' };
-    await controls.report(id, { progress, endedAt: clock.now().toISOString() }, assignment.fence);
   };
 
   const shutDown = (): Promise<void> =>
@@ -283,6 +304,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       abort.abort();
       await clock.sleep(ABORTED_MS, drained.signal);
       await running;
+      await passes.ended();
       await subscription?.close();
     })());
 
@@ -295,15 +317,18 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     halt: halt.signal,
     abort: abort.signal,
   });
-  const operating = carryOut({
+  const asked = carryOutAsked({
+    name,
     controls,
+    clock,
     log,
     halt: halt.signal,
     looking,
-    targets: () => [...partitions.keys()].map((partition) => partitionTarget(name, partition)),
-    act: operate,
+    held: () => [...partitions.values()].map(({ assignment }) => assignment),
+    backlog,
+    passes,
   });
-  const running = Promise.all([retrying, operating]);
+  const running = Promise.all([retrying, asked]);
   try {
     subscription = await feed.subscribe(
       name,
@@ -314,6 +339,7 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
       },
     );
   } catch (error) {
+    closing.abort();
     await shutDown();
     throw error;
   }
@@ -324,52 +350,37 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
   // What was finished before the subscription was known.
   for (const partition of partitions.values()) commit(partition);
 
-  /** What runs beside the handling, each in one process. */
-  const closing = new AbortController();
-  const beside = (lease: string, start: () => () => Promise<void>): Promise<void> =>
-    leased(lease, closing.signal, async ({ signal }) => {
-      const end = start();
-      await aborted(signal);
-      await end();
-    }).catch((error: unknown) =>
-      log.error({ consumer: name, lease, error: nameOf(error) }, 'what runs beside a consumer has ended'),
-    );
-  const schedules = (consumer.schedules ?? []).map(({ name: own, onDue }) =>
-    beside(
-      `schedule:${own}`,
-      () => runSchedule({ schedule, clock, log, name: own, batch: DUE_AT_ONCE, onDue }).close,
-    ),
-  );
-  const { listen } = consumer;
-  const listening = listen ? beside(`listen:${name}`, () => listen().stop) : undefined;
-
+  const beside = runBeside({ consumer, schedule, leased, pausing, signal: closing.signal, clock, log });
   const quiet = (): boolean =>
     partitions.size > 0 && lanes.size() === 0 && unfinished() === 0 && backlog.due().length === 0;
   return {
-    // What runs beside the handling goes on when the consumer has stopped by itself: only who closes it ends both.
     async close() {
       closing.abort();
-      await listening;
+      await beside.heard;
       await shutDown();
-      await Promise.all(schedules);
+      await Promise.all([beside.done, pausing.ended]);
     },
-    status: () => ({
-      name,
-      state: ending
-        ? 'stopped'
-        : partitions.size === 0
-          ? 'standby'
-          : breaker.state() === 'closed'
-            ? 'running'
-            : 'paused',
-      why,
-      inFlight: gate.running(),
-      unfinished: unfinished(),
-      lastEventAt,
-      blocked: backlog.size(),
-      retries,
-      breaker: breaker.state(),
-    }),
+    status: () => {
+      const paused = pausing.now();
+      return {
+        name,
+        state: ending
+          ? 'stopped'
+          : partitions.size === 0
+            ? 'standby'
+            : breaker.state() === 'closed' && paused === undefined
+              ? 'running'
+              : 'paused',
+        why,
+        ...(typeof paused === 'object' ? { paused } : {}),
+        inFlight: gate.running(),
+        unfinished: unfinished(),
+        lastEventAt,
+        blocked: backlog.size(),
+        retries,
+        breaker: breaker.state(),
+      };
+    },
     async idle() {
       while (!halt.signal.aborted) {
         const behind = async (): Promise<boolean> => (await feed.lag(name)).some(({ events }) => events > 0);

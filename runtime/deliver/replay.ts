@@ -1,109 +1,103 @@
-/** Events handed to a consumer again. */
+/** Events handed to a consumer again: counted before, asked for, seen on their way, stopped. */
 import { categoryOf, type EventEnvelope, type Position } from '../../domain/kernel.ts';
-import type { BlockedLanes } from '../../ports/blocked-lanes.ts';
 import type { Consumer } from '../../ports/consumer.ts';
+import type { Control, Controls } from '../../ports/controls.ts';
 import type { EventFeed } from '../../ports/event-feed.ts';
 import type { EventStore } from '../../ports/event-store.ts';
 import type { Clock } from '../../ports/system.ts';
-import { blockedBy, laneId } from './blocked.ts';
+import type { By } from './parked.ts';
 
-export type ReplayDeps = Readonly<{
-  store: EventStore;
-  blockedLanes: BlockedLanes;
-  feed: EventFeed;
-  clock: Clock;
-}>;
 /**
- * `after`: exclusive; undefined is the beginning. Without `stream` and `types` the whole consumer is set
- * back.
+ * Which events: behind `after` (undefined: from the beginning), up to `through` (included), of one stream or of all, of
+ * these types or of all that the consumer handles.
  */
-export type ReplayRequest = Readonly<{
-  consumer: Pick<Consumer, 'name' | 'handles' | 'sideEffects' | 'laneOf'>;
-  after: Position | undefined;
+export type ReplayRange = Readonly<{
+  after?: Position;
+  through: Position;
   stream?: string;
   types?: readonly string[];
-  dryRun?: boolean;
-  withSideEffects?: boolean;
-  onProgress?(events: number): void;
 }>;
-/**
- * `events`: that the consumer is handed; `imported`: history besides, which it passes over; times are
- * `meta.at`.
- */
+/** `perSecond`: events at most, of all partitions together. `partitions`: which have any. `events`: how many there are. */
+export type ReplayRequest = ReplayRange &
+  Readonly<{ name: string; perSecond?: number; partitions: readonly string[]; events: number }>;
+
+type Replayable = Pick<Consumer, 'name' | 'handles'>;
 export type ReplayPlan = Readonly<{
-  consumer: string;
-  way: 'set back' | 'queued';
+  /** That the consumer is handed. */
   events: number;
+  /** History besides, which it passes over. */
   imported: number;
   byType: Readonly<Record<string, number>>;
+  /** `meta.at` of the first and the last. */
   firstAt: string | null;
   lastAt: string | null;
 }>;
-export type Replayed =
-  | Readonly<{ ok: true; done: boolean; plan: ReplayPlan }>
-  | Readonly<{ ok: false; code: 'side_effects' | 'unknown_type' | 'too_many'; sentence: string }>;
+/** How far a replay is. `handed`: events that were handled again, or wait in their lane since that failed. */
+export type ReplayReport = Omit<ReplayRequest, 'perSecond'> &
+  Readonly<{
+    id: string;
+    consumer: string;
+    state: 'running' | 'done' | 'stopped';
+    handed: number;
+    perSecond: number | null;
+    by: By;
+    askedAt: string;
+    endedAt: string | null;
+  }>;
 
-/** Events that may be queued for one consumer: beyond, setting it back as a whole costs less. */
-const MOST_QUEUED = 100_000;
+export const replayTarget = (consumer: string): string => `replay:${consumer}`;
 
-/**
- * What matches a filter is queued in its lane, durably and in order, as a failed event is: the running
- * consumer takes it up within a second, and this can be killed and run again. Repeating is safe, since a
- * handler does only what its order still needs. Refusals are values; throws StoreUnavailable.
- */
-export const replayToConsumer = async (
-  { store, blockedLanes, feed, clock }: ReplayDeps,
-  request: ReplayRequest,
-): Promise<Replayed> => {
-  const {
-    consumer: { name, handles, sideEffects },
-    after,
-    stream,
-    types,
-    dryRun = false,
-    onProgress,
-  } = request;
-  const unknown = types?.find((type) => !handles.types.includes(type));
-  if (unknown !== undefined)
-    return {
-      ok: false,
-      code: 'unknown_type',
-      sentence: `${name} does not handle ${unknown}; it handles ${handles.types.join(', ')}.`,
-    };
-  if (sideEffects && !dryRun && !request.withSideEffects)
-    return {
-      ok: false,
-      code: 'side_effects',
-      sentence: `${name} acts on the outside. It finds most of it done already and the keys of its calls are the same, yet say --with-side-effects to mean it (--dry-run shows what it would be handed).`,
-    };
+const ASKED = 'replay';
+export const replayRequest = (what: unknown): ReplayRequest | undefined => {
+  const { do: act, ...request } = what as ReplayRequest & { do?: string };
+  return act === ASKED ? request : undefined;
+};
 
-  const way = stream === undefined && types === undefined ? 'set back' : 'queued';
-  const wanted = async function* (): AsyncGenerator<EventEnvelope> {
-    if (stream !== undefined) {
-      for await (const event of store.readStream(stream))
-        if (
-          (after === undefined || event.position > after) &&
-          handles.categories.includes(categoryOf(stream)) &&
-          (types ?? handles.types).includes(event.type)
-        )
-          yield event;
-      return;
-    }
-    for (let from = after, atTail = false; !atTail;) {
-      const page = await store.readAll(from, {
-        categories: handles.categories,
-        types: types ?? handles.types,
-      });
-      yield* page.events;
-      from = page.scanned;
-      atTail = page.atTail;
-    }
-  };
+/** The part of a replay that a partition's holder sees to. `position`: up to where it is finished. */
+export type PartProgress = Readonly<{ events: number; position?: Position }>;
+export const partId = (replay: string, partition: string): string => `${replay}/${partition}`;
+export const partProgress = (progress: unknown): PartProgress =>
+  (progress as PartProgress | undefined) ?? { events: 0 };
 
+/** The events of a range that a consumer handles, in order. */
+export async function* eventsIn(
+  store: Pick<EventStore, 'readAll' | 'readStream'>,
+  { handles }: Pick<Replayable, 'handles'>,
+  { after, through, stream, types = handles.types }: ReplayRange,
+): AsyncGenerator<EventEnvelope | Readonly<{ scanned: Position }>> {
+  if (stream !== undefined) {
+    if (!handles.categories.includes(categoryOf(stream))) return;
+    for await (const event of store.readStream(stream))
+      if (
+        (after === undefined || event.position > after) &&
+        event.position <= through &&
+        types.includes(event.type)
+      )
+        yield event;
+    return;
+  }
+  for (let at = after, ended = false; !ended;) {
+    const page = await store.readAll(at, { categories: handles.categories, types });
+    for (const event of page.events) if (event.position <= through) yield event;
+    at = page.scanned;
+    ended = page.atTail || at === undefined || at >= through;
+    if (!ended && at !== undefined) yield { scanned: at };
+  }
+}
+
+/** What a replay would hand over. Throws StoreUnavailable. */
+export const planReplay = async (
+  store: Pick<EventStore, 'readAll' | 'readStream'>,
+  consumer: Replayable,
+  range: ReplayRange,
+  onProgress?: (events: number) => void,
+): Promise<ReplayPlan> => {
   const byType: Record<string, number> = {};
   let [events, imported] = [0, 0];
   let [firstAt, lastAt]: [string | null, string | null] = [null, null];
-  for await (const { type, meta } of wanted()) {
+  for await (const next of eventsIn(store, consumer, range)) {
+    if ('scanned' in next) continue;
+    const { type, meta } = next;
     if (meta.origin === 'import') {
       imported += 1;
       continue;
@@ -114,38 +108,68 @@ export const replayToConsumer = async (
     lastAt = meta.at;
     onProgress?.(events);
   }
-  const plan: ReplayPlan = { consumer: name, way, events, imported, byType, firstAt, lastAt };
-  if (way === 'queued' && events > MOST_QUEUED)
-    return {
-      ok: false,
-      code: 'too_many',
-      sentence: `${events} events match, and at most ${MOST_QUEUED} are queued: narrow the filter, begin later, or leave the filter out to set the whole consumer back.`,
-    };
-  if (dryRun) return { ok: true, done: false, plan };
+  return { events, imported, byType, firstAt, lastAt };
+};
 
-  if (way === 'set back') {
-    await feed.seek(name, after);
-    return { ok: true, done: true, plan };
+/**
+ * Asks whoever runs the consumer, now or later, to handle the events of `range` again. Repeating is safe, since a handler
+ * does only what its order still needs. `id`: the replay's, new.
+ */
+export const askForReplay = async (
+  { controls, feed, clock }: Readonly<{ controls: Controls; feed: EventFeed; clock: Clock }>,
+  id: string,
+  consumer: Replayable,
+  range: ReplayRange & Readonly<{ name: string; perSecond?: number; events: number }>,
+  { actor, reason }: By,
+): Promise<void> => {
+  const { stream } = range;
+  const partitions =
+    stream === undefined ? feed.partitionsOf(consumer.handles.categories) : [feed.partitionOf(stream)];
+  const what = { do: ASKED, ...range, partitions };
+  const askedAt = clock.now().toISOString();
+  await controls.ask({ id, target: replayTarget(consumer.name), what, actor, reason, askedAt });
+};
+
+/** How far it has come; ended where all its parts have. */
+export const followReplay = async (
+  controls: Controls,
+  control: Control,
+): Promise<ReplayReport | undefined> => {
+  const request = replayRequest(control.what);
+  if (!request) return undefined;
+  const { partitions, perSecond } = request;
+  const parts = await Promise.all(partitions.map((partition) => controls.get(partId(control.id, partition))));
+  const stopped = (control.progress as { stopped?: true } | undefined)?.stopped === true;
+  const done = parts.every((part) => part?.endedAt !== undefined);
+  return {
+    ...request,
+    id: control.id,
+    consumer: control.target.slice(replayTarget('').length),
+    state: stopped ? 'stopped' : done ? 'done' : 'running',
+    handed: parts.reduce((sum, part) => sum + partProgress(part?.progress).events, 0),
+    perSecond: perSecond ?? null,
+    by: { actor: control.actor, reason: control.reason },
+    askedAt: control.askedAt,
+    endedAt: control.endedAt ?? null,
+  };
+};
+
+/** Ends it where all its parts have ended. */
+export const endReplay = async (controls: Controls, control: Control, clock: Clock): Promise<void> => {
+  if ((await followReplay(controls, control))?.state === 'done')
+    await controls.report(control.id, { progress: {}, endedAt: clock.now().toISOString() });
+};
+
+/** Whoever is at it stops within a second. */
+export const stopReplay = async (
+  controls: Controls,
+  { id, partitions }: Readonly<{ id: string; partitions: readonly string[] }>,
+  clock: Clock,
+): Promise<void> => {
+  const endedAt = clock.now().toISOString();
+  await controls.report(id, { progress: { stopped: true }, endedAt });
+  for (const partition of partitions) {
+    const part = await controls.get(partId(id, partition));
+    if (part) await controls.report(part.id, { progress: part.progress, endedAt });
   }
-  const now = clock.now();
-  for await (const event of wanted()) {
-    if (event.meta.origin === 'import') continue;
-    const key = request.consumer.laneOf?.(event) ?? event.stream;
-    const lane = { consumer: name, partition: feed.partitionOf(event.stream), key };
-    if (await blockedLanes.get(laneId(lane))) await blockedLanes.enqueue(laneId(lane), event);
-    else
-      await blockedLanes.block(
-        blockedBy(
-          lane,
-          event,
-          new Error('replayed'),
-          { attempts: 0, firstAtMs: now.getTime(), pausedMs: 0 },
-          now,
-          { state: 'retrying', dueAt: now.toISOString() },
-        ),
-      );
-  }
-  // Where the consumer stands it begins anew, which is when it reads what is queued.
-  await feed.seek(name, await feed.reached(name));
-  return { ok: true, done: true, plan };
 };

@@ -98,6 +98,7 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
 
   return {
     partitionOf: () => PARTITION,
+    partitionsOf: () => [PARTITION],
     homeOf: () => PARTITION,
 
     async subscribe(group, { from, batchSize, ...filter }, member): Promise<FeedSubscription> {

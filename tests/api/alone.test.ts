@@ -99,7 +99,12 @@ test('with keys and the log hanging too, customers whose key is at hand are serv
   };
   const feed = { subscribe: never, lag: never, reached: never, seek: never };
   const eventLog = {
-    feed: { ...feed, partitionOf: () => '0', homeOf: (partition: string) => partition },
+    feed: {
+      ...feed,
+      partitionOf: () => '0',
+      partitionsOf: () => ['0'],
+      homeOf: (partition: string) => partition,
+    },
     publisher: { publish: never, sequence: () => ({ publish: never }) },
     categories: ['order', 'stock'],
     prepare: never,

@@ -1,8 +1,11 @@
 /** What operators see, from a list that a test fills. */
 import type { Position } from '../../domain/kernel.ts';
+import type { ReplayReport } from '../../runtime/deliver/replay.ts';
 import { BuildRefused } from '../../runtime/view/rebuild.ts';
 import type { Clock } from '../../ports/system.ts';
-import type { Operations, ParkedItem } from '../../shop/operations.ts';
+import type { ConsumerReport } from '../../shop/consumer-operations.ts';
+import type { Operations } from '../../shop/operations.ts';
+import type { ParkedItem } from '../../shop/parked.ts';
 
 export type FakeOperations = Operations &
   Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
@@ -19,6 +22,33 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
           (filter.type ?? event.type) === event.type,
       )
       .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const payment = (): ConsumerReport => ({
+    name: 'payment',
+    state: 'running',
+    lag: { events: 2, seconds: 0.5 },
+    heartbeatAt: null,
+    inFlight: 1,
+    retrying: 0,
+    parked: items.size,
+    breaker: 'closed',
+    oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() },
+  });
+  const replay = (): ReplayReport => ({
+    id: 'r1',
+    name: 'after the outage',
+    consumer: 'payment',
+    state: 'running',
+    after: '1' as Position,
+    through: '9' as Position,
+    types: ['OrderPlaced'],
+    events: 8,
+    handed: 3,
+    perSecond: null,
+    partitions: ['all'],
+    by: { actor: { id: 'olga', role: 'operator' }, reason: 'the outage' },
+    askedAt: clock.now().toISOString(),
+    endedAt: null,
+  });
   return {
     items,
     done,
@@ -68,19 +98,27 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
         forward: [],
       },
     ],
-    consumers: async () => [
-      {
-        name: 'payment',
-        state: 'running',
-        lag: { events: 2, seconds: 0.5 },
-        heartbeatAt: null,
-        inFlight: 1,
-        retrying: 0,
-        parked: items.size,
-        breaker: 'closed',
-        oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() },
+    consumers: {
+      list: async () => [payment()],
+      async pause(name, { actor, reason }) {
+        done.push(`pause ${name} by ${actor.id}: ${reason}`);
+        const paused = { since: clock.now().toISOString(), by: actor, reason };
+        return name === 'payment' ? { ...payment(), state: 'paused', paused } : undefined;
       },
-    ],
+      async resume(name, { actor, reason }) {
+        done.push(`resume ${name} by ${actor.id}: ${reason}`);
+        return name === 'payment' ? payment() : undefined;
+      },
+    },
+    replays: {
+      list: async () => [replay()],
+      async stop(id, { actor, reason }) {
+        done.push(`stop ${id} by ${actor.id}: ${reason}`);
+        return id === 'r1'
+          ? { ...replay(), state: 'stopped', endedAt: clock.now().toISOString() }
+          : undefined;
+      },
+    },
     forward: async () => [
       { category: 'order', state: 'running', position: null, lag: { events: 0, seconds: 0 } },
     ],

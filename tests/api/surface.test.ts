@@ -177,6 +177,21 @@ operations(
     ] as const)
       api.operations.park(id, consumer);
     assert.is((await get('/ops/consumers')).body.items[0].name, 'payment');
+    for (const [act, state] of [
+      ['pause', 'paused'],
+      ['resume', 'running'],
+    ] as const) {
+      const told = await post(`/ops/consumers/payment/${act}`, { reason: 'the bank asks for it' });
+      assert.equal([told.status, told.body.state], [200, state]);
+      assert.is(api.operations.done.at(-1), `${act} payment by operator: the bank asks for it`);
+      assert.is((await post(`/ops/consumers/payment/${act}`, {})).status, 422);
+      const none = await post(`/ops/consumers/nobody/${act}`, { reason: 'x' });
+      assert.equal([none.status, none.body.code], [404, 'consumer_not_found']);
+    }
+    assert.equal((await get('/ops/replays')).body.items[0].types, ['OrderPlaced']);
+    const stopped = await post('/ops/replays/r1/stop', { reason: 'enough' });
+    assert.equal([stopped.status, stopped.body.state], [200, 'stopped']);
+    assert.is((await post('/ops/replays/r2/stop', { reason: 'enough' })).body.code, 'replay_not_found');
     assert.is((await get('/ops/projections')).body.items[0].view, 'order-status@1+1');
     const first = (await get('/ops/parked?consumer=payment&limit=1')).body;
     assert.equal([first.items[0].id, first.nextCursor], ['p1', 'p1']);

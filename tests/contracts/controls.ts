@@ -44,6 +44,18 @@ export const controlsContract = (name: string, make: Make<Controls>): void => {
     assert.equal(await controls.get(asked(1).id), { ...asked(1), progress: 'done', endedAt: at(2) });
   });
 
+  test('the latest are found, ended or not', async (controls) => {
+    for (const n of [2, 1, 4]) await controls.ask(asked(n));
+    await controls.ask(asked(3, 'consumer:mail/1'));
+    await controls.ask(asked(5, 'consumer:stock/all'));
+    await controls.report(asked(2).id, { progress: 'done', endedAt: at(6) });
+    const both = ['consumer:mail/all', 'consumer:mail/1', 'nobody'];
+    assert.equal(idsOf(await controls.latest(both, 9)), [4, 3, 2, 1]);
+    assert.equal(idsOf(await controls.latest(both, 2)), [4, 3]);
+    assert.equal(await controls.latest([], 9), []);
+    assert.is((await controls.latest(['consumer:mail/all'], 9))[1]?.progress, 'done');
+  });
+
   test('a holder that was replaced tells nothing', async (controls) => {
     await controls.ask(asked(1));
     const fence = (token: number) => ({ lease: 'consume:mail', token });

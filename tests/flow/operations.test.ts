@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually } from './client.ts';
-import { newFolder, openShop, readClosed, streamOf } from './shop.ts';
+import { newFolder, openShop, readClosed, streamOf, type Shop } from './shop.ts';
 
 const test = suite('flow: operations');
 
@@ -137,6 +137,68 @@ test('what fails for good is parked in sight, holds up no other order, is retrie
     );
   });
   rmSync(folder, { recursive: true, force: true });
+});
+
+test('payment is paused, also over a restart: orders are taken and nothing is charged; resumed, all of them are', async () => {
+  const folder = newFolder();
+  const consumer = async (shop: Shop): Promise<any> =>
+    (await shop.ok('GET', '/ops/consumers')).items.find(({ name }: any) => name === 'payment');
+  const authorized = async (shop: Shop, orderId: string): Promise<boolean> =>
+    (await shop.ok('GET', `/orders/${orderId}/history`)).items.some(
+      ({ type }: any) => type === 'PaymentAuthorized',
+    );
+  const reserved = async (shop: Shop, orderId: string): Promise<boolean> =>
+    (await shop.ok('GET', `/orders/${orderId}/history`)).items.some(
+      ({ type }: any) => type === 'StockReserved',
+    );
+  try {
+    const shop = await openShop(folder);
+    const ids: string[] = [];
+    try {
+      await shop.product('MUG', 10);
+      const told = await shop.ok('POST', '/ops/consumers/payment/pause', {
+        body: { reason: 'the bank asks for it' },
+      });
+      assert.equal([told.paused.by.id, told.paused.reason], ['operator', 'the bank asks for it']);
+      const again = await shop.ok('POST', '/ops/consumers/payment/pause', { body: { reason: 'again' } });
+      assert.is(again.paused.reason, 'the bank asks for it');
+      await eventually('it to be paused', async () => (await consumer(shop)).state === 'paused');
+      ids.push((await shop.place([{ sku: 'MUG', quantity: 1 }])).orderId);
+      await eventually('the others to go on', () => reserved(shop, ids[0]!));
+    } finally {
+      await shop.close();
+    }
+    const second = await openShop(folder);
+    try {
+      ids.push((await second.place([{ sku: 'MUG', quantity: 1 }])).orderId);
+      await eventually('the others to go on', () => reserved(second, ids[1]!));
+      const report = await consumer(second);
+      assert.equal([report.state, report.inFlight], ['paused', 0]);
+      assert.ok(report.lag.events >= 2, `${report.lag.events} events wait`);
+      for (const id of ids) assert.not.ok(await authorized(second, id));
+      assert.is(
+        (await second.call('POST', '/ops/consumers/payment/resume', { body: {} })).status,
+        422,
+        'with a reason',
+      );
+      const told = await second.ok('POST', '/ops/consumers/payment/resume', { body: { reason: 'agreed' } });
+      assert.is(told.paused, undefined);
+      for (const id of ids) assert.is((await second.closed(id)).status, 'delivered');
+      const trail = (await second.ok('GET', '/audit/events?type=ConsumerPaused', { as: 'auditor' })).items;
+      assert.equal(
+        trail.map(({ data, meta }: any) => [data, meta.actor.id]),
+        [[{ consumer: 'payment', why: 'the bank asks for it' }, 'operator']],
+      );
+      assert.is(
+        (await second.ok('GET', '/audit/events?type=ConsumerResumed', { as: 'auditor' })).items.length,
+        1,
+      );
+    } finally {
+      await second.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test.run();

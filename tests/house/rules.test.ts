@@ -166,6 +166,8 @@ complete('every consumer, view, aggregate and route stands in its registry', () 
     [],
   );
 });
+/** Only earlier versions wrote them; stores hold them. */
+const RETIRED = ['operations: ConsumerSetBack', 'operations: EventsReplayed'];
 complete('every event that is declared is written by somebody', () => {
   const writers = ['domain', 'shop', 'runtime', 'scripts'];
   const texts = files.filter(({ path }) => writers.includes(room(path))).map(({ text }) => text);
@@ -179,7 +181,7 @@ complete('every event that is declared is written by somebody', () => {
       .filter((type) => !isWritten(type))
       .map((type) => `${category}: ${type}`),
   );
-  assert.equal(unwritten, []);
+  assert.equal(unwritten, RETIRED);
 });
 complete.run();
 

@@ -24,6 +24,7 @@ const handFeed = () => {
       };
     },
     partitionOf: () => '0',
+    partitionsOf: () => ['0'],
     homeOf: (partition) => partition,
     lag: async () => [],
     reached: async () => undefined,

@@ -121,7 +121,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const consumer: Consumer = {
     name: 'tester',
     handles: { categories: ['order'], types: ['Happened'] },
-    sideEffects: true,
+    effects: ['writes into a list'],
     from: 'beginning',
     concurrency: 4,
     breaker: false,
@@ -150,6 +150,7 @@ export const world = (over: Partial<Consumer> = {}, drainMs?: number) => {
   const start = (options: Partial<ConsumeOptions> = {}): Promise<RunningConsumer> =>
     consume({
       consumer,
+      store,
       feed: feed(),
       blockedLanes,
       schedule,

@@ -61,6 +61,7 @@ export const faultsWorld = (brokers: readonly string[], prefix: string) => {
     const running = await consume({
       ...parts,
       ...books,
+      store,
       leased: leased(),
       feed: kafkaFeed({
         ...parts,
@@ -75,7 +76,7 @@ export const faultsWorld = (brokers: readonly string[], prefix: string) => {
       consumer: {
         name: GROUP,
         handles: { categories: ['order'], types: ['Happened'] },
-        sideEffects: true,
+        effects: [],
         from: 'beginning',
         concurrency: 16,
         breaker: false,

@@ -18,6 +18,8 @@ const END_MS = 240_000;
 
 /** `servers`: ended here, the last one last; it answers `client`. */
 export type Driven = Readonly<{
+  /** How long the last order may take to end. */
+  endMs?: number;
   variables: Readonly<Record<string, string>>;
   client: Client;
   shoppers: Customers;
@@ -38,7 +40,13 @@ export const reportsOf = async (
  * Whoever waits for goods gets them, every order ends, nothing is parked, the servers end in peace, and events, money,
  * parcels, stock and mails agree. Answers how many orders there are.
  */
-export const comesToRest = async ({ variables, client, shoppers, servers }: Driven): Promise<number> => {
+export const comesToRest = async ({
+  variables,
+  client,
+  shoppers,
+  servers,
+  endMs = END_MS,
+}: Driven): Promise<number> => {
   for (const sku of [HOT_SKU, ...SKUS])
     await client.ok('POST', `/stock/${sku}/receive`, { body: { quantity: PLENTY } });
   const onStore = Object.entries(variables).filter(([name]) => !name.startsWith('KAFKA_'));
@@ -63,7 +71,7 @@ export const comesToRest = async ({ variables, client, shoppers, servers }: Driv
         .map(([orderId, order]) => `order ${orderId} is ${statusOf(order)}`);
       return unrest.length === 0 && !(await isBusy('forward')) && !(await isBusy('consumers'));
     };
-    await eventually('every order to end', ended, END_MS).catch((error: Error) => {
+    await eventually('every order to end', ended, endMs).catch((error: Error) => {
       const logs = servers.map((server) => server.errors().slice(-2_000));
       assert.unreachable([error.message, ...unrest.slice(0, 20), ...logs].join('\n'));
     });

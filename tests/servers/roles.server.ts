@@ -24,6 +24,10 @@ const ROUND = 30;
 const ROUNDS_WHILE_IT_HANGS = 8;
 /** How long processes are killed at random, and in which order. */
 const KILL_MS = Number(process.env.KILL_SECONDS ?? 10) * 1_000;
+/** How long MongoDB is away. */
+const AWAY_MS = KILL_MS / 5;
+/** A server that is slow leaves more behind, the longer it goes on. */
+const END_MS = 240_000 + 6 * KILL_MS;
 const SEED = Number(process.env.CRASH_SEED ?? 7);
 const nowMs = (): number => systemClock.now().getTime();
 /** A session, a rebalance, and what has been left. */
@@ -111,20 +115,20 @@ const goesOn = async (prefix: string, servers?: OnServers): Promise<void> => {
       else rest.set(roles, await start(roles));
     });
   await shoppers.settle(url);
+  const workedOff = (what: string, list: 'forward' | 'consumers', limitMs: number): Promise<void> =>
+    eventually(
+      what,
+      async () => (await reportsOf(client, list))?.every(({ lag }) => lag.events === 0) ?? false,
+      limitMs,
+    );
+  await workedOff('what was left meanwhile is worked off', 'consumers', TAKEN_OVER_MS + 4 * KILL_MS);
   // Past its lease, and past its session: somebody else has its work by the time that it goes on.
   for (const roles of ['forward', 'consume:payment,consume:inventory'])
     await during(async () => {
       const paused = rest.get(roles)!;
       process.kill(paused.pid, 'SIGSTOP');
       await round();
-      await eventually(
-        'others do its work',
-        async () => {
-          const reports = await reportsOf(client, roles === 'forward' ? 'forward' : 'consumers');
-          return reports?.every(({ lag }) => lag.events === 0) ?? false;
-        },
-        TAKEN_OVER_MS,
-      );
+      await workedOff('others do its work', roles === 'forward' ? 'forward' : 'consumers', TAKEN_OVER_MS);
       process.kill(paused.pid, 'SIGCONT');
     });
   await during(async () => {
@@ -145,7 +149,7 @@ const goesOn = async (prefix: string, servers?: OnServers): Promise<void> => {
   if (mongo) {
     await during(async () => {
       await mongo.kill();
-      await round();
+      for (const endsMs = nowMs() + AWAY_MS; nowMs() < endsMs;) await round();
       await mongo.start();
     });
     // For longer than any lease.
@@ -185,7 +189,13 @@ const goesOn = async (prefix: string, servers?: OnServers): Promise<void> => {
     const consuming = await reportsOf(client, 'consumers');
     return consuming?.every(({ state }) => state === 'running') ?? false;
   });
-  const orders = await comesToRest({ variables, client, shoppers, servers: [...rest.values(), api] });
+  const orders = await comesToRest({
+    variables,
+    client,
+    shoppers,
+    servers: [...rest.values(), api],
+    endMs: END_MS,
+  });
   const on = servers ? 'an EventStoreDB, a Kafka and a MongoDB' : 'a Kafka';
   console.log(`\nNOTE ${orders} orders through five processes and ${on}, each killed once`);
   rmSync(folder, { recursive: true, force: true });
