@@ -19,6 +19,7 @@ import { goingOn, storeFeed } from '../runtime/feed/store-feed.ts';
 import { createLeased } from '../runtime/lease.ts';
 import { createPresences } from '../runtime/presence.ts';
 import { createViewChanges } from '../runtime/view/changes.ts';
+import { runBuilder } from '../runtime/view/builder.ts';
 import { createPacer } from '../runtime/view/pacer.ts';
 import { runProjection, type RunningProjection } from '../runtime/view/project.ts';
 import { readableSoon, viewReader, type ViewReader } from '../runtime/view/read.ts';
@@ -35,7 +36,7 @@ import { createParked, type Parked } from '../shop/parked.ts';
 import { followPrices } from '../shop/prices.ts';
 import { createReplays, type Replays } from '../shop/replays.ts';
 import { createSeats } from '../shop/seats.ts';
-import { createViewBuilds } from '../shop/view-builds.ts';
+import { auditBuilds, createViewBuilds, type ViewBuilds } from '../shop/view-builds.ts';
 import { authentication } from './authentication.ts';
 import type { Environment } from './environment.ts';
 import type { Parts } from './parts.ts';
@@ -68,7 +69,10 @@ export type Shop = Readonly<{
   handedTo(name: string): ConsumerDeps;
   /** `change`: deps of the routes to replace. */
   openApi(change?: (deps: ApiDeps) => ApiDeps): Promise<OpenApi>;
-  /** Starts to follow with every view. Answers how to stop. */
+  viewBuilds: ViewBuilds;
+  /** Starts to carry out what is asked about builds of these views. `share`: of this process's time. Answers how to stop. */
+  buildViews(projections: readonly Projection<never>[], share?: number): () => Promise<void>;
+  /** Starts to follow with every view, and to carry out what is asked about their builds. Answers how to stop. */
   followViews(): () => Promise<void>;
   /** Resolves when every view can be read, at the latest after `waitMs`. */
   viewsReadable(waitMs: number): Promise<void>;
@@ -133,6 +137,26 @@ export const assemble = (
       forward: forwarding.map(({ category, status }) => ({ category, ...status() })),
     }),
   );
+  const viewBuilds = createViewBuilds({
+    ...builds,
+    controls,
+    projections,
+    present: presences.all,
+    record,
+    newId: randomness.uuid,
+  });
+  const buildViews: Shop['buildViews'] = (wanted, share) =>
+    runBuilder(
+      {
+        ...builds,
+        controls,
+        leased,
+        pacer: share === undefined ? pacer : createPacer(clock, share),
+        log,
+        audit: auditBuilds(record),
+      },
+      wanted,
+    ).close;
   const parkedDeps = { blockedLanes, controls, clock, newId: randomness.uuid };
   const parked = createParked(parkedDeps);
   const replays = createReplays({ ...parkedDeps, store, feed, record, consumers });
@@ -154,16 +178,6 @@ export const assemble = (
       clock,
       streams: environment.LIVE_STREAMS,
       streamsPerClient: environment.LIVE_STREAMS_PER_CLIENT,
-    });
-    const newId = randomness.uuid;
-    const building = createViewBuilds({
-      ...builds,
-      pacer,
-      log,
-      projections,
-      present: presences.all,
-      record,
-      newId,
     });
     const { WAREHOUSE_SECRET: warehouseSecret, PAYMENT_WEBHOOK_SECRET: paymentSecret } = environment;
     let stopping = false;
@@ -212,7 +226,7 @@ export const assemble = (
           present: presences.all,
           record,
         }),
-        views: building,
+        views: viewBuilds,
         parked,
         replays,
       }),
@@ -235,7 +249,6 @@ export const assemble = (
       },
       async close() {
         live.close();
-        await building.close();
         await prices.close();
       },
     };
@@ -249,6 +262,8 @@ export const assemble = (
     record,
     parked,
     replays,
+    viewBuilds,
+    buildViews,
     consumers: running,
     views,
     read,
@@ -267,7 +282,9 @@ export const assemble = (
         runProjection({ ...builds, log, pacer, leased }, projection),
       );
       views.push(...started);
+      const stopBuilding = buildViews(projections);
       return async () => {
+        await stopBuilding();
         await Promise.all(started.map((view) => view.close()));
         for (const view of started) views.splice(views.indexOf(view), 1);
       };

@@ -10,7 +10,7 @@ import { tellOrder } from './replay/order.ts';
 import { replayToKafka } from './replay/to-kafka.ts';
 import { replayView } from './replay/view.ts';
 
-const HELP = `npm run replay -- --view NAME [--version N] [--compare] [--activate] [--rollback] [--restart] [--share S]
+const HELP = `npm run replay -- --view NAME [--version N] [--compare] [--activate] [--rollback] [--restart] [--share S] [--stop]
 npm run replay -- --consumer NAME --from TIME|POSITION|beginning [--order ID] [--type T] [--rate N] [--name TEXT] [--wait]
                   [--dry-run] [--with-side-effects]
 npm run replay -- --to-kafka TOPIC --from TIME|POSITION|beginning [--to TIME|POSITION] [--type T] [--dry-run]
@@ -18,12 +18,14 @@ npm run replay -- --order ID [--at TIME | --revision N]
 
 Works on the data folder that the environment names (DATA_DIR), also beside a running server.
 
---view fills the next build of a view beside the live one and goes on where it was killed.
+--view fills the next build of a view beside the live one and goes on where it was killed. A server that keeps views up does
+it where one runs; \`GET /ops/projections\` shows how far it is.
   --compare            go through both row by row and name the differences; alone, the build is dropped afterwards
   --activate           switch all readers to it at once (after --compare: if nothing differs); the one before is kept
   --rollback           switch back to the build before
   --restart            drop a build that was begun, and begin anew
-  --share S            of this process's time (0 < S <= 1); 1 unless a server runs on the folder, then REBUILD_SHARE
+  --share S            of the time of the process that does it (0 < S <= 1); REBUILD_SHARE, or 1 where no server runs
+  --stop               end what is being done; a build that was begun is kept
   --version N          refuse unless this is the version of the code
 
 --consumer has whoever runs a consumer hand it again what it has handled before, from a time or a position on (both
@@ -57,6 +59,7 @@ const main = async (): Promise<number> => {
       activate: { type: 'boolean' },
       rollback: { type: 'boolean' },
       restart: { type: 'boolean' },
+      stop: { type: 'boolean' },
       share: { type: 'string' },
       consumer: { type: 'string' },
       'to-kafka': { type: 'string' },
@@ -94,7 +97,7 @@ const main = async (): Promise<number> => {
       if (values[option] !== undefined && !to.includes(kind))
         throw new WrongUse(`--${option} goes with ${belongs}.`);
   };
-  misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share'], '--view', 'view');
+  misplaced(['version', 'compare', 'activate', 'rollback', 'restart', 'share', 'stop'], '--view', 'view');
   misplaced(
     ['from', 'type', 'dry-run', 'with-side-effects'],
     '--consumer or --to-kafka',

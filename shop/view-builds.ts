@@ -1,35 +1,36 @@
-/** Views as operators see and switch them: what each is, the build beside it, and who did what to it. */
-import type { Actor, EventEnvelope, Position } from '../domain/kernel.ts';
+/** Views as operators see and steer them: what each is, the build beside it, and who did what to it. */
+import type { EventEnvelope, Position } from '../domain/kernel.ts';
+import type { Control, Controls } from '../ports/controls.ts';
 import type { Projection } from '../ports/projection.ts';
-import type { Log } from '../ports/system.ts';
+import { askFor } from '../runtime/control.ts';
+import { derivedUuid } from '../runtime/command/identity.ts';
+import type { By } from '../runtime/deliver/parked.ts';
 import type { Presence } from '../runtime/presence.ts';
-import type { Pacer } from '../runtime/view/pacer.ts';
+import { buildState, buildTarget, type BuildEntry, type BuildRequest } from '../runtime/view/builder.ts';
+import type { ViewComparison } from '../runtime/view/compare.ts';
+import { isBuildOf } from '../runtime/view/read.ts';
 import {
-  activateBuild,
   BuildRefused,
-  fill,
-  nextBuild,
-  rollBack,
   unfinishedBuild,
   type BuildDeps,
   type BuildProgress,
-  type Switched,
 } from '../runtime/view/rebuild.ts';
 import type { RecordOperation } from './operations-log.ts';
-import { isBuildOf } from '../runtime/view/read.ts';
 import { viewIn } from './overview.ts';
 
 /**
- * A build that is neither live nor kept to go back to. `begun`: by another process, or left by one that was
- * killed. `share`: of the way, 0 to 1.
+ * What is being done, or was done last, about a view's builds. 'begun': a build that nobody is at. `share`: of the way,
+ * 0 to 1; `rows`: compared so far.
  */
 export type BuildReport = Readonly<{
-  view: string;
-  state: 'building' | 'ready' | 'failed' | 'begun';
+  view: string | null;
+  state: 'asked' | 'building' | 'comparing' | 'switching' | 'ready' | 'failed' | 'begun';
   position: string | null;
   share: number | null;
   eventsPerSecond: number | null;
   secondsLeft: number | null;
+  rows?: number;
+  comparison?: ViewComparison;
   error?: string;
 }>;
 /**
@@ -49,56 +50,76 @@ export type ViewReport = Readonly<{
 export type SwitchedView = Readonly<{ name: string; view: string; previous: string | null }>;
 
 /**
- * Each answers undefined for a name that no view has; throws BuildRefused where the builds do not allow it.
- * Audited by whoever implements this.
+ * Asked of whoever keeps views up, and audited there. Each answers undefined for a name that no view has; throws
+ * BuildRefused where the builds do not allow it, or something else is being done about them.
  */
 export interface ViewOperations {
   list(): Promise<readonly ViewReport[]>;
   /** Begins to fill the next build, or goes on with the one that was begun; answers at once. */
-  rebuild(name: string, actor: Actor): Promise<BuildReport | undefined>;
-  activate(name: string, actor: Actor): Promise<SwitchedView | undefined>;
-  rollBack(name: string, actor: Actor): Promise<SwitchedView | undefined>;
+  rebuild(name: string, options: Pick<BuildRequest, 'compare'>, by: By): Promise<BuildReport | undefined>;
+  /** 'asked': it takes longer than some seconds, or nobody runs who could. */
+  activate(name: string, by: By): Promise<SwitchedView | 'asked' | undefined>;
+  rollBack(name: string, by: By): Promise<SwitchedView | 'asked' | undefined>;
+  /** Ends what is being done; a build that was begun stays. */
+  stop(name: string, by: By): Promise<ViewReport | undefined>;
+  /** Takes the build away that readers do not see, and ends what is being done about it. */
+  drop(name: string, by: By): Promise<ViewReport | undefined>;
+}
+/** The same for a script, which has a view's code at hand and waits for as long as it takes. */
+export interface ViewBuilds extends ViewOperations {
+  /** Asks for it, or finds it where the same is asked for already. Throws BuildRefused ('build_running'). */
+  ask(projection: Projection<never>, request: BuildRequest, by: By): Promise<Control>;
 }
 export type ViewBuildsDeps = BuildDeps &
   Readonly<{
+    controls: Controls;
     projections: readonly Projection<never>[];
     /** What every process does. */
     present(): Promise<readonly Presence[]>;
     record: RecordOperation;
     newId(): string;
-    pacer: Pacer;
-    log: Log;
   }>;
-export type ViewBuilds = ViewOperations & Readonly<{ close(): Promise<void> }>;
 
-type Filling = { report: BuildReport; readonly stop: AbortController; done: Promise<void> };
+const ANSWER_MS = 5_000;
 
-/** A build that has this much still to read is not near enough to be brought up while somebody waits. */
-const NEAR_EVENTS = 20_000;
-const WHY = 'asked for by an operator';
+/** Writes what was done about a view's builds; the same entry again has no effect. */
+export const auditBuilds =
+  (record: RecordOperation) =>
+  async ({ control: { id, actor, reason: why }, ...entry }: BuildEntry): Promise<void> => {
+    const { type, view } = entry;
+    const commandId = derivedUuid('view', id, type, view);
+    if (entry.type === 'started')
+      return record({ type: 'ViewRebuildStarted', data: { view, why } }, actor, commandId);
+    const { previous } = entry;
+    if (entry.type === 'rolled back')
+      return record(
+        { type: 'ViewRolledBack', data: { view, previous: previous ?? '', why } },
+        actor,
+        commandId,
+      );
+    const data = { view, ...(previous === undefined ? {} : { previous }), why };
+    return record({ type: 'ViewActivated', data }, actor, commandId);
+  };
 
-const reportOf = ({
-  view,
-  position,
-  total,
-  left,
-  eventsPerSecond,
-  secondsLeft,
-}: BuildProgress): BuildReport => ({
-  view,
-  state: 'building',
+const progressOf = ({ position, total, left, eventsPerSecond, secondsLeft }: BuildProgress) => ({
   position: position ?? null,
   eventsPerSecond: Math.round(eventsPerSecond),
   secondsLeft: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
   share: total === undefined || left === undefined || total === 0 ? null : (total - left) / total,
 });
+const NOWHERE = { position: null, share: null, eventsPerSecond: null, secondsLeft: null };
+const sameRequest = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
-  const { store, reads, clock, distance, projections, present, record, newId, pacer, log } = deps;
-  const filling = new Map<string, Filling>();
+  const { store, reads, controls, clock, distance, projections, present, record, newId } = deps;
   const named = (name: string): Projection<never> | undefined =>
     projections.find((projection) => projection.name === name);
+  const now = (): string => clock.now().toISOString();
+  const openOf = async (projection: Projection<never>): Promise<Control | undefined> =>
+    (await controls.open([buildTarget(projection)], 1))[0];
 
+  const ageOf = (event: EventEnvelope): number =>
+    Math.max(0, (clock.now().getTime() - Date.parse(event.meta.recordedAt)) / 1000);
   const lagOf = async (
     position: Position | undefined,
     categories: readonly string[],
@@ -111,33 +132,50 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     const tail = (await store.tail()) ?? scanned;
     return { events: distance && tail !== undefined ? distance(position, tail) : 1, seconds: ageOf(first) };
   };
-  const ageOf = (event: EventEnvelope): number =>
-    Math.max(0, (clock.now().getTime() - Date.parse(event.meta.recordedAt)) / 1000);
 
-  const buildReport = async (projection: Projection<never>): Promise<BuildReport | undefined> => {
-    const here = filling.get(projection.name);
-    const view = await unfinishedBuild(reads, projection);
-    if (
-      here &&
-      (here.report.state === 'building' || here.report.state === 'failed' || here.report.view === view)
-    )
-      return here.report;
-    if (view === undefined) return undefined;
+  /** Of a build that nobody is at. */
+  const left = async (view: string): Promise<BuildReport> => {
     const [position, tail] = [await reads.checkpoint(view), await store.tail()];
     const share =
       distance && position !== undefined && tail !== undefined
         ? Math.min(1, distance(undefined, position) / distance(undefined, tail))
         : null;
-    return {
-      view,
-      state: 'begun',
-      position: position ?? null,
-      share,
-      eventsPerSecond: null,
-      secondsLeft: null,
-    };
+    return { ...NOWHERE, view, state: 'begun', position: position ?? null, share };
   };
-
+  const buildReport = async (projection: Projection<never>): Promise<BuildReport | undefined> => {
+    const [control] = await controls.latest([buildTarget(projection)], 1);
+    const begun = await unfinishedBuild(reads, projection);
+    const {
+      state,
+      view = null,
+      filling,
+      rows,
+      comparison,
+      why,
+    } = control ? buildState(control) : { state: 'stopped' as const };
+    const about = {
+      ...(filling ? progressOf(filling) : NOWHERE),
+      view,
+      ...(rows === undefined ? {} : { rows }),
+      ...(comparison ? { comparison } : {}),
+    };
+    switch (state) {
+      case 'asked':
+      case 'building':
+      case 'comparing':
+      case 'switching':
+        return { ...about, state };
+      case 'failed':
+        return { ...about, state, error: why?.sentence ?? '' };
+      case 'refused':
+      case 'stopped':
+        break;
+      case 'done':
+        if (begun !== undefined && begun === view)
+          return { ...about, state: 'ready', share: 1, secondsLeft: 0 };
+    }
+    return begun === undefined ? undefined : left(begun);
+  };
   const reportView = async (
     projection: Projection<never>,
     processes: readonly Presence[],
@@ -147,8 +185,10 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     const active = await reads.active(name);
     const readable = active && isBuildOf(projection, active.view) ? active : undefined;
     const position = here?.position ?? (readable ? await reads.checkpoint(readable.view) : undefined);
-    const build: BuildReport | undefined =
-      here?.state === 'building' && here.building ? reportOf(here.building) : await buildReport(projection);
+    const first = here?.state === 'building' ? here.building : undefined;
+    const build: BuildReport | undefined = first
+      ? { ...progressOf(first), view: first.view, state: 'building' }
+      : await buildReport(projection);
     return {
       name,
       view: readable?.view ?? null,
@@ -161,98 +201,76 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     };
   };
 
-  const begin = async (projection: Projection<never>, actor: Actor): Promise<BuildReport> => {
-    const view = await nextBuild(reads, projection);
-    const stop = new AbortController();
-    const mine: Filling = {
-      report: {
-        view,
-        state: 'building',
-        position: (await reads.checkpoint(view)) ?? null,
-        share: null,
-        eventsPerSecond: null,
-        secondsLeft: null,
-      },
-      stop,
-      done: Promise.resolve(),
-    };
-    filling.set(projection.name, mine);
-    await record({ type: 'ViewRebuildStarted', data: { view, why: WHY } }, actor, newId());
-    mine.done = fill(deps, projection, view, {
-      pacer,
-      signal: stop.signal,
-      onProgress: (progress) => void (mine.report = reportOf(progress)),
-    }).then(
-      (position) =>
-        void (mine.report = stop.signal.aborted
-          ? { ...mine.report, state: 'begun' }
-          : { ...mine.report, state: 'ready', position: position ?? null, share: 1, secondsLeft: 0 }),
-      (error: unknown) => {
-        mine.report = {
-          ...mine.report,
-          state: 'failed',
-          error: error instanceof Error ? error.message : String(error),
-        };
-        log.error({ view, error: String(error) }, 'a build of a view was given up');
-      },
-    );
-    return mine.report;
+  const ask: ViewBuilds['ask'] = async (projection, request, { actor, reason }) => {
+    const open = await openOf(projection);
+    if (open && sameRequest(open.what, request)) return open;
+    if (open)
+      throw new BuildRefused(
+        'build_running',
+        `Something else is being done about ${projection.name}: GET /ops/projections says how far it is, and /stop ends it.`,
+      );
+    const target = buildTarget(projection);
+    const control = { id: newId(), target, what: request, actor, reason, askedAt: now() };
+    await controls.ask(control);
+    return control;
   };
-
   const switched = async (
     name: string,
-    actor: Actor,
-    type: 'ViewActivated' | 'ViewRolledBack',
-    work: (projection: Projection<never>) => Promise<Switched>,
-  ) => {
+    request: BuildRequest,
+    by: By,
+  ): Promise<SwitchedView | 'asked' | undefined> => {
     const projection = named(name);
     if (!projection) return undefined;
-    const { view, previous } = await work(projection);
-    const data = { view, why: WHY };
-    await record(
-      type === 'ViewActivated'
-        ? { type, data: { ...data, ...(previous === undefined ? {} : { previous }) } }
-        : { type, data: { ...data, previous: previous ?? '' } },
-      actor,
-      newId(),
-    );
-    return { name, view, previous: previous ?? null };
+    const control = await ask(projection, request, by);
+    const [answer] = await askFor(deps, [control], ANSWER_MS);
+    const state = buildState(answer ?? control);
+    if (state.why?.code === 'failed') throw new Error(state.why.sentence);
+    if (state.why) throw new BuildRefused(state.why.code, state.why.sentence);
+    return state.switched
+      ? { name, view: state.switched.view, previous: state.switched.previous ?? null }
+      : 'asked';
+  };
+  const end = async (projection: Projection<never>): Promise<void> => {
+    const open = await openOf(projection);
+    if (open)
+      await controls.report(open.id, { progress: { ...buildState(open), state: 'stopped' }, endedAt: now() });
   };
 
   return {
+    ask,
     async list() {
       const processes = await present();
       return Promise.all(projections.map((projection) => reportView(projection, processes)));
     },
-    async rebuild(name, actor) {
+    async rebuild(name, { compare }, by) {
       const projection = named(name);
       if (!projection) return undefined;
-      const here = filling.get(name);
-      return here?.report.state === 'building' ? here.report : begin(projection, actor);
+      const request = { do: 'rebuild', ...(compare ? { compare } : {}) } as const;
+      const control = await ask(projection, request, by);
+      const { view = null } = buildState(control);
+      return (await buildReport(projection)) ?? { ...NOWHERE, view, state: 'asked' };
     },
-    activate: (name, actor) =>
-      switched(name, actor, 'ViewActivated', async (projection) => {
-        if (filling.get(name)?.report.state === 'building')
-          throw new BuildRefused(
-            'build_running',
-            `${name} is still being built: GET /ops/projections says how long it takes.`,
-          );
-        const view = await unfinishedBuild(reads, projection);
-        const [position, tail] = view === undefined ? [] : [await reads.checkpoint(view), await store.tail()];
-        if (distance && tail !== undefined && distance(position, tail) > NEAR_EVENTS)
-          throw new BuildRefused(
-            'build_unfinished',
-            `${view} has ${distance(position, tail)} events still to read: rebuild goes on with it.`,
-          );
-        const done = await activateBuild(deps, projection, view);
-        filling.delete(name);
-        return done;
-      }),
-    rollBack: (name, actor) =>
-      switched(name, actor, 'ViewRolledBack', (projection) => rollBack(deps, projection)),
-    async close() {
-      for (const { stop } of filling.values()) stop.abort();
-      await Promise.all([...filling.values()].map(({ done }) => done));
+    activate: (name, by) => switched(name, { do: 'activate' }, by),
+    rollBack: (name, by) => switched(name, { do: 'roll back' }, by),
+    async stop(name) {
+      const projection = named(name);
+      if (!projection) return undefined;
+      await end(projection);
+      return reportView(projection, await present());
+    },
+    async drop(name, { actor, reason: why }) {
+      const projection = named(name);
+      if (!projection) return undefined;
+      await end(projection);
+      const view = await unfinishedBuild(reads, projection);
+      if (view === undefined)
+        throw new BuildRefused(
+          'no_build',
+          `${name} has no build that readers do not see, or could go back to.`,
+        );
+      await record({ type: 'ViewBuildDropped', data: { view, why } }, actor, newId());
+      await reads.drop(view);
+      return reportView(projection, await present());
     },
   };
 };

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-const FILE_MS = 600_000;
+const FILE_MS = Number(process.env.TEST_FILE_SECONDS ?? 600) * 1_000;
 const here = import.meta.dirname;
 const onServers = process.argv[2] === '--servers';
 const [pattern = ''] = process.argv.slice(onServers ? 3 : 2);
@@ -30,21 +30,38 @@ type Result = Readonly<{
   output: string;
 }>;
 
+/** Files that run: each leads a group of its own, with the servers that it starts. */
+const groups = new Set<number>();
+const endGroup = (leader: number | undefined): void => {
+  if (leader === undefined || !groups.delete(leader)) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody is left of it.
+  }
+};
+process.on('exit', () => groups.forEach(endGroup));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
 const run = (file: string): Promise<Result> =>
   new Promise((resolve) => {
     const started = performance.now();
     const child = spawn(process.execPath, ['--enable-source-maps', file], {
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0', NODE_ENV: 'test' },
     });
+    if (child.pid !== undefined) groups.add(child.pid);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.kill('SIGKILL');
+      endGroup(child.pid);
     }, FILE_MS);
+    // Whoever was left behind would hold its pipes open.
+    child.on('exit', () => endGroup(child.pid));
     child.on('close', (code) => {
       clearTimeout(timer);
       const sum = (word: string) =>

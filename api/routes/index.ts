@@ -17,6 +17,7 @@ import { orderCommands } from './order-commands.ts';
 import { getHistory } from './order-history.ts';
 import { listOrders } from './order-list.ts';
 import { getOrder } from './order.ts';
+import { projections } from './projections.ts';
 import { replays } from './replays.ts';
 import { session } from './session.ts';
 import { adjustStock, getStock, listStock, receiveStock } from './stock.ts';
@@ -44,6 +45,7 @@ const declared: readonly Route[] = [
   ...audit,
   ...consumers,
   ...operations,
+  ...projections,
   ...replays,
   ...health,
 ];

@@ -1,27 +1,15 @@
 /** What operators watch and mend. */
 import { z } from 'zod';
-import type { Actor } from '../../domain/kernel.ts';
 import type { Presence } from '../../runtime/presence.ts';
-import { BuildRefused } from '../../runtime/view/rebuild.ts';
-import type { Principal } from '../auth.ts';
-import type { Operations } from '../../shop/operations.ts';
 import { problem } from '../problems.ts';
 import type { Reply } from '../reply.ts';
 import { route, type Route } from '../route.ts';
 import { Cursor, Limit, page, ParkedParams, Reason } from '../schemas/common.ts';
-import {
-  BuildReport,
-  ForwardReport,
-  ParkedItem,
-  ProcessReport,
-  SwitchedView,
-  ViewReport,
-} from '../schemas/operations.ts';
+import { ForwardReport, ParkedItem, ProcessReport } from '../schemas/operations.ts';
 
 const tag = 'operations';
 const roles = ['operator'] as const;
 const Name = z.string().min(1).max(300).optional();
-const ViewParams = z.strictObject({ name: z.string().max(100) });
 const filter = { consumer: Name, stream: Name, type: Name };
 const items = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item) });
 const Asked = z.strictObject({ id: z.string(), asked: z.literal(true) });
@@ -34,41 +22,6 @@ const given = <T extends Readonly<Record<string, string | undefined>>>(
   Object.fromEntries(
     Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-
-const actorOf = ({ id, role }: Principal): Actor => ({ id, role });
-const noView = (name: string): Reply =>
-  problem('projection_not_found', `No view is called ${name}; GET /ops/projections lists them.`);
-
-const switching = (
-  path: 'activate' | 'rollback',
-  summary: string,
-  problems: readonly BuildRefused['code'][],
-  how: (operations: Operations) => Operations['views']['activate'],
-): Route =>
-  route({
-    method: 'post',
-    path: `/ops/projections/{name}/${path}`,
-    tag,
-    roles,
-    summary,
-    description: 'It is first brought to where the live one is. Audited.',
-    params: ViewParams,
-    body: z.strictObject({}),
-    bodyKind: 'optional',
-    responses: {
-      200: { description: 'What readers see now, and what they saw before.', schema: SwitchedView },
-    },
-    problems: ['projection_not_found', ...problems],
-    async handle({ params: { name }, principal }, { operations }) {
-      try {
-        const switched = await how(operations)(name, actorOf(principal));
-        return switched ? { status: 200, body: switched } : noView(name);
-      } catch (error) {
-        if (error instanceof BuildRefused) return problem(error.code, error.message);
-        throw error;
-      }
-    },
-  });
 
 const processReport = ({ id, at, silent, roles: has, host, pid, startedAt, ...work }: Presence) => ({
   id,
@@ -115,48 +68,6 @@ export const operations: readonly Route[] = [
       body: { items: await forward() },
     }),
   }),
-  route({
-    method: 'get',
-    path: '/ops/projections',
-    tag,
-    roles,
-    summary: 'How far each view is, and what is being built',
-    responses: { 200: { description: 'Each view.', schema: items(ViewReport) } },
-    handle: async (_request, { operations: { views } }) => ({
-      status: 200,
-      body: { items: await views.list() },
-    }),
-  }),
-  route({
-    method: 'post',
-    path: '/ops/projections/{name}/rebuild',
-    tag,
-    roles,
-    summary: 'Fill the next build of a view beside the live one',
-    description:
-      "Answers at once; `GET /ops/projections` shows share, rate and time left. Goes on where a build was left. It takes no more of the process's time than `REBUILD_SHARE`.",
-    params: ViewParams,
-    body: z.strictObject({}),
-    bodyKind: 'optional',
-    responses: { 202: { description: 'It is being filled.', schema: BuildReport } },
-    problems: ['projection_not_found'],
-    async handle({ params: { name }, principal }, { operations: { views } }) {
-      const build = await views.rebuild(name, actorOf(principal));
-      return build ? { status: 202, body: build } : noView(name);
-    },
-  }),
-  switching(
-    'activate',
-    'Switch all readers to the build at once',
-    ['no_build', 'build_running', 'build_unfinished'],
-    ({ views }) => views.activate,
-  ),
-  switching(
-    'rollback',
-    'Go back to the build before',
-    ['no_previous_build', 'version_gone', 'build_unfinished'],
-    ({ views }) => views.rollBack,
-  ),
   route({
     method: 'get',
     path: '/ops/parked',

@@ -193,22 +193,45 @@ export const ParkedItem = z
       "An event that a consumer could not handle (a dead letter); the order's later events queue behind it.",
   });
 
-const Build = z
+const Comparison = z
   .strictObject({
-    view: z.string(),
-    state: z.enum(['building', 'ready', 'failed', 'begun']),
+    live: z.string(),
+    build: z.string(),
+    rows: Count,
+    differences: Count,
+    unsettled: Count,
+    first: z.array(
+      z.strictObject({
+        id: z.string(),
+        kind: z.string(),
+        paths: z.array(
+          z.strictObject({ path: z.string(), before: z.string().optional(), after: z.string().optional() }),
+        ),
+      }),
+    ),
+  })
+  .register(components, {
+    id: 'Comparison',
+    description:
+      'Of two builds, row by row; `first`: some of the rows that differ. `unsettled`: rows that changed at every look.',
+  });
+export const BuildReport = z
+  .strictObject({
+    view: z.string().nullable(),
+    state: z.enum(['asked', 'building', 'comparing', 'switching', 'ready', 'failed', 'begun']),
     position: z.string().nullable(),
     share: z.number().min(0).max(1).nullable(),
     eventsPerSecond: z.number().min(0).nullable(),
     secondsLeft: z.number().min(0).nullable(),
+    rows: Count.optional(),
+    comparison: Comparison.optional(),
     error: z.string().optional(),
   })
   .register(components, {
     id: 'Build',
     description:
-      'A build of a view beside the one that readers see. `begun`: by another process, or left by one that was killed. `share`: of the way.',
+      'What is being done, or was done last, about a build of a view beside the one that readers see. `begun`: nobody is at it; `/rebuild` goes on with it. `share`: of the way; `rows`: compared so far.',
   });
-export const BuildReport = Build;
 
 export const ViewReport = z
   .strictObject({
@@ -221,7 +244,7 @@ export const ViewReport = z
     failed: z
       .strictObject({ position: z.string(), type: z.string(), stream: z.string(), error: z.string() })
       .optional(),
-    build: Build.optional(),
+    build: BuildReport.optional(),
   })
   .register(components, {
     id: 'View',

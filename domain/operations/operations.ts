@@ -80,6 +80,8 @@ export const OPERATIONS_EVENTS = {
   ViewRebuildStarted: v1(z.strictObject({ view: Text, why: Why })),
   /** Readers see `view`; before they saw `previous`. */
   ViewActivated: v1(z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why })),
+  /** A build that readers did not see was thrown away. */
+  ViewBuildDropped: v1(z.strictObject({ view: Text, why: Why })),
   ViewRolledBack: v1(z.strictObject({ view: Text, previous: z.string(), why: Why })),
 } as const satisfies EventSchemas;
 export type OperationsEvent = EventsOf<typeof OPERATIONS_EVENTS>;

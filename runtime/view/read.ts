@@ -7,7 +7,8 @@ import type { ViewChanges } from './changes.ts';
 
 type Named = Pick<Projection<never>, 'name' | 'version' | 'setting'>;
 
-const codeName = ({ name, version, setting }: Named): string =>
+/** Of a projection as the code has it: what its builds are called before their number. */
+export const codeName = ({ name, version, setting }: Named): string =>
   `${name}@${version}${setting === undefined ? '' : `(${setting})`}`;
 export const viewName = (projection: Named, build = 1): View => `${codeName(projection)}+${build}`;
 /** Whether `view` is a build of this very projection: name, version and setting. */

@@ -1,17 +1,10 @@
 /** A view built beside the live one, compared, switched to, gone back from. */
-import { systemClock, systemRandomness } from '../../adapters/system.ts';
-import type { OperationsEvent } from '../../domain/operations/operations.ts';
-import type { View } from '../../ports/read-store.ts';
-import { compareViews, type ViewComparison } from '../../runtime/view/compare.ts';
-import { createPacer } from '../../runtime/view/pacer.ts';
-import {
-  activateBuild,
-  catchUp,
-  fill,
-  nextBuild,
-  rollBack,
-  type BuildProgress,
-} from '../../runtime/view/rebuild.ts';
+import { systemClock } from '../../adapters/system.ts';
+import type { Control } from '../../ports/controls.ts';
+import type { Projection } from '../../ports/projection.ts';
+import { buildState, type BuildRequest, type BuildState } from '../../runtime/view/builder.ts';
+import type { ViewComparison } from '../../runtime/view/compare.ts';
+import { BuildRefused, type BuildProgress } from '../../runtime/view/rebuild.ts';
 import { wholeNumber, WrongUse } from '../cli/command-line.ts';
 import { ACTOR, type Given } from './given.ts';
 
@@ -22,14 +15,15 @@ export type ViewOptions = Readonly<{
   activate?: boolean | undefined;
   rollback?: boolean | undefined;
   restart?: boolean | undefined;
+  stop?: boolean | undefined;
   share?: string | undefined;
 }>;
 
 const count = (value: number): string => value.toLocaleString('en');
 
-const shareOf = async ({ parts, environment }: Given, { share, view }: ViewOptions): Promise<number> => {
-  if (share === undefined)
-    return (await parts.leases.read(`view:${view}`))?.holder ? environment.REBUILD_SHARE : 1;
+/** Throws WrongUse. */
+const shareIn = ({ share }: ViewOptions): number | undefined => {
+  if (share === undefined) return undefined;
   const number = Number(share);
   if (!(number > 0 && number <= 1))
     throw new WrongUse(`--share must be more than 0 and at most 1, not ${JSON.stringify(share)}.`);
@@ -51,109 +45,131 @@ const tellDifferences = (
   );
 };
 
-/** Exit status 1 when a comparison found differences. Throws BuildRefused, BuildTaken, ProjectionFailed. */
+const LOOK_MS = 100;
+
+const requestOf = (options: ViewOptions, share: number | undefined): BuildRequest => {
+  if (options.rollback) return { do: 'roll back' };
+  const { restart = false, compare = false, activate = false } = options;
+  return {
+    do: 'rebuild',
+    restart,
+    compare,
+    activate,
+    drop: compare && !activate,
+    ...(share === undefined ? {} : { share }),
+  };
+};
+
+/** Shows how far it is until it has ended, and has it ended where this process is told to. */
+const follow = async (
+  { parts: { controls }, progress, print }: Given,
+  asked: Control,
+): Promise<BuildState> => {
+  const interrupted = new AbortController();
+  const interrupt = (): void => {
+    print('Stopping; once more ends this at once.');
+    interrupted.abort();
+  };
+  process.once('SIGINT', interrupt);
+  let ended = false;
+  try {
+    for (;;) {
+      const control = (await controls.get(asked.id)) ?? asked;
+      const state = buildState(control);
+      if (control.endedAt !== undefined) return state;
+      if (interrupted.signal.aborted && !ended) {
+        const progressed = { ...state, state: 'stopped' } as const;
+        await controls.report(asked.id, { progress: progressed, endedAt: systemClock.now().toISOString() });
+        ended = true;
+        continue;
+      }
+      showProgress(progress, state);
+      await systemClock.sleep(LOOK_MS, interrupted.signal);
+    }
+  } finally {
+    process.off('SIGINT', interrupt);
+    progress.end();
+  }
+};
+const showProgress = (progress: Given['progress'], state: BuildState): void => {
+  const { view, filling, rows } = state;
+  if (state.state === 'comparing') progress.report(`comparing ${view}`, rows ?? 0, undefined);
+  else if (filling) {
+    const label = `${state.state === 'building' && filling.view === view ? 'building' : 'catching up'} ${filling.view}`;
+    progress.report(label, passedOf(filling), filling.total);
+  }
+};
+const passedOf = ({ events, total, left }: BuildProgress): number =>
+  total === undefined || left === undefined ? events : total - left;
+
+/** Exit status 1 when a comparison found differences, or it was stopped. Throws BuildRefused. */
 export const replayView = async (given: Given, options: ViewOptions): Promise<number> => {
-  const { parts, shop, progress, print, json, why } = given;
-  const { projections, builds: deps } = shop;
-  const { reads } = deps;
-  const projection = projections.find(({ name }) => name === options.view);
+  const { parts, shop, environment, print, json, why } = given;
+  const projection: Projection<never> | undefined = shop.projections.find(
+    ({ name }) => name === options.view,
+  );
   if (!projection)
     throw new WrongUse(
-      `No view is called ${options.view}; there are ${projections.map(({ name }) => name).join(', ')}.`,
+      `No view is called ${options.view}; there are ${shop.projections.map(({ name }) => name).join(', ')}.`,
     );
+  const { name } = projection;
   const version = wholeNumber('version', options.version, 1);
   if (version !== undefined && version !== projection.version)
     throw new WrongUse(
-      `This code has version ${projection.version} of ${projection.name}, not ${version}: run the release that has it.`,
+      `This code has version ${projection.version} of ${name}, not ${version}: run the release that has it.`,
     );
   if (options.rollback && (options.compare || options.activate || options.restart))
     throw new WrongUse('--rollback goes alone.');
-
-  const record = (event: OperationsEvent): Promise<void> =>
-    shop.record(event, ACTOR, systemRandomness.uuid());
-  const pacer = createPacer(systemClock, await shareOf(given, options));
-  const startedMs = systemClock.now().getTime();
-  let last: BuildProgress | undefined;
-  const following = (label: string) => ({
-    pacer,
-    onProgress(now: BuildProgress): void {
-      last = now;
-      progress.report(
-        label,
-        now.total === undefined || now.left === undefined ? now.events : now.total - now.left,
-        now.total,
-      );
-    },
-  });
-  const finish = (result: Readonly<Record<string, unknown>>): void => {
-    const seconds = (systemClock.now().getTime() - startedMs) / 1000;
-    if (json) print(JSON.stringify({ ...result, seconds, where: parts.where }));
-  };
-
-  if (options.rollback) {
-    const { view, previous } = await rollBack(deps, projection, following(`catching up ${options.view}`));
-    await record({ type: 'ViewRolledBack', data: { view, previous: previous ?? '', why } });
-    progress.end();
-    print(`Readers of ${projection.name} see ${view} again (before: ${previous}).`);
-    finish({ view, previous });
+  const share = shareIn(options);
+  const by = { actor: ACTOR, reason: why };
+  if (options.stop) {
+    await shop.viewBuilds.stop(name, by);
+    print(`Nothing is done about builds of ${name} any more; one that was begun is kept.`);
     return 0;
   }
 
-  const live: View | undefined = options.compare
-    ? await catchUp(deps, projection, following(`catching up ${projection.name}`))
-    : undefined;
-  const build = await nextBuild(reads, projection, options.restart === true);
-  await record({ type: 'ViewRebuildStarted', data: { view: build, why } });
-  const to = live === undefined ? undefined : await reads.checkpoint(live);
-  await fill(deps, projection, build, {
-    ...following(`building ${build}`),
-    ...(to === undefined ? {} : { to }),
-  });
-  const events = last?.events ?? 0;
-  const eventsPerSecond = Math.round(last?.eventsPerSecond ?? 0);
-  progress.end();
-  print(`${build} is built: ${count(events)} events in this run, ${count(eventsPerSecond)} a second.`);
+  const control = await shop.viewBuilds.ask(projection, requestOf(options, share), by);
+  const beside = Boolean((await parts.leases.read(`view:${name}`))?.holder);
+  // Whoever holds the lease does it: a server, or this process, or each of them in turn.
+  const stopBuilding = shop.buildViews([projection], beside ? environment.REBUILD_SHARE : 1);
+  const startedMs = systemClock.now().getTime();
+  const state = await follow(given, control).finally(stopBuilding);
+  const seconds = (systemClock.now().getTime() - startedMs) / 1000;
 
-  let comparison: ViewComparison | undefined;
-  if (live !== undefined) {
-    comparison = await compareViews(deps, projection, live, build, {
-      pacer,
-      onProgress: (rows) => progress.report(`comparing ${live} with ${build}`, rows, undefined),
-    });
-    progress.end();
-    tellDifferences(given, comparison);
-    if (!options.activate) await reads.drop(build);
+  const { view, built, comparison, switched } = state;
+  if (state.why?.code === 'failed') throw new Error(state.why.sentence);
+  if (state.why) throw new BuildRefused(state.why.code, state.why.sentence);
+  if (state.state === 'stopped') {
+    print(`Stopped; ${view ?? 'no build'} is kept as far as it is.`);
+    return 1;
   }
-  const same = comparison === undefined || comparison.differences === 0;
-  let switched: Readonly<{ view: View; previous: View | undefined }> | undefined;
-  if (options.activate && same) {
-    switched = await activateBuild(deps, projection, build, following(`catching up ${build}`));
-    await record({
-      type: 'ViewActivated',
-      data: {
-        view: switched.view,
-        ...(switched.previous === undefined ? {} : { previous: switched.previous }),
-        why,
-      },
-    });
-    progress.end();
+  const events = built?.events ?? 0;
+  const eventsPerSecond = Math.round(built?.eventsPerSecond ?? 0);
+  if (options.rollback)
+    print(`Readers of ${name} see ${switched?.view} again (before: ${switched?.previous}).`);
+  else print(`${view} is built: ${count(events)} events, ${count(eventsPerSecond)} a second.`);
+  if (comparison) tellDifferences(given, comparison);
+  if (options.activate && switched)
     print(
-      `Readers of ${projection.name} now see ${switched.view}${switched.previous === undefined ? '' : `; ${switched.previous} is kept for --rollback`}.`,
+      `Readers of ${name} now see ${switched.view}${switched.previous === undefined ? '' : `; ${switched.previous} is kept for --rollback`}.`,
     );
-  } else if (options.activate)
+  else if (options.activate)
     print(
-      `Not switched, since they differ: ${build} is kept; --activate without --compare switches all the same.`,
+      `Not switched, since they differ: ${view} is kept; --activate without --compare switches all the same.`,
     );
-  else if (comparison === undefined) print('Switch readers to it with --activate.');
-  finish({
-    view: build,
-    events,
-    eventsPerSecond,
-    activated: switched !== undefined,
-    ...(switched?.previous === undefined ? {} : { previous: switched.previous }),
-    ...(comparison
-      ? { rows: comparison.rows, differences: comparison.differences, unsettled: comparison.unsettled }
-      : {}),
-  });
-  return same ? 0 : 1;
+  else if (!options.rollback && !comparison) print('Switch readers to it with --activate.');
+  if (json)
+    print(
+      JSON.stringify({
+        view: options.rollback ? switched?.view : view,
+        ...(options.rollback ? {} : { events, eventsPerSecond, activated: switched !== undefined }),
+        ...(switched?.previous === undefined ? {} : { previous: switched.previous }),
+        ...(comparison
+          ? { rows: comparison.rows, differences: comparison.differences, unsettled: comparison.unsettled }
+          : {}),
+        seconds,
+        where: parts.where,
+      }),
+    );
+  return comparison && comparison.differences > 0 ? 1 : 0;
 };

@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/system.ts';
 import type { ConsumerReport } from '../../shop/consumer-operations.ts';
 import type { Operations } from '../../shop/operations.ts';
 import type { ParkedItem } from '../../shop/parked.ts';
+import type { ViewReport } from '../../shop/view-builds.ts';
 
 export type FakeOperations = Operations &
   Readonly<{ items: Map<string, ParkedItem>; done: string[]; park(id: string, consumer: string): void }>;
@@ -32,6 +33,14 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
     parked: items.size,
     breaker: 'closed',
     oldestBlocked: { stream: 'order-1', since: clock.now().toISOString() },
+  });
+  const view = (): ViewReport => ({
+    name: 'order-status',
+    view: 'order-status@1+1',
+    previous: null,
+    state: 'running',
+    position: null,
+    lag: { events: 0, seconds: 0 },
   });
   const replay = (): ReplayReport => ({
     id: 'r1',
@@ -123,18 +132,9 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
       { category: 'order', state: 'running', position: null, lag: { events: 0, seconds: 0 } },
     ],
     views: {
-      list: async () => [
-        {
-          name: 'order-status',
-          view: 'order-status@1+1',
-          previous: null,
-          state: 'running',
-          position: null,
-          lag: { events: 0, seconds: 0 },
-        },
-      ],
-      async rebuild(name, actor) {
-        done.push(`rebuild ${name} by ${actor.id}`);
+      list: async () => [view()],
+      async rebuild(name, { compare = false }, { actor, reason }) {
+        done.push(`rebuild ${name}${compare ? ' and compare' : ''} by ${actor.id}: ${reason}`);
         return name === 'order-status'
           ? {
               view: 'order-status@1+2',
@@ -146,19 +146,29 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
             }
           : undefined;
       },
-      async activate(name, actor) {
+      async activate(name, { actor }) {
         done.push(`activate ${name} by ${actor.id}`);
+        if (name === 'sales') return 'asked';
         if (name === 'catalogue') throw new BuildRefused('no_build', 'There is no build.');
         return name === 'order-status'
           ? { name, view: 'order-status@1+2', previous: 'order-status@1+1' }
           : undefined;
       },
-      async rollBack(name, actor) {
+      async rollBack(name, { actor }) {
         done.push(`roll back ${name} by ${actor.id}`);
         if (name === 'catalogue') throw new BuildRefused('version_gone', 'Its code is gone.');
         return name === 'order-status'
           ? { name, view: 'order-status@1+1', previous: 'order-status@1+2' }
           : undefined;
+      },
+      async stop(name, { actor }) {
+        done.push(`stop ${name} by ${actor.id}`);
+        return name === 'order-status' ? view() : undefined;
+      },
+      async drop(name, { actor, reason }) {
+        done.push(`drop ${name} by ${actor.id}: ${reason}`);
+        if (name === 'catalogue') throw new BuildRefused('no_build', 'There is no build.');
+        return name === 'order-status' ? view() : undefined;
       },
     },
     parked: {

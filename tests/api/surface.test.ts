@@ -193,6 +193,22 @@ operations(
     assert.equal([stopped.status, stopped.body.state], [200, 'stopped']);
     assert.is((await post('/ops/replays/r2/stop', { reason: 'enough' })).body.code, 'replay_not_found');
     assert.is((await get('/ops/projections')).body.items[0].view, 'order-status@1+1');
+    const of = (act: string, name: string, body?: object) => post(`/ops/projections/${name}/${act}`, body);
+    assert.is(
+      (await of('rebuild', 'order-status', { compare: true, reason: 'a doubt' })).body.state,
+      'building',
+    );
+    assert.is(api.operations.done.at(-1), 'rebuild order-status and compare by operator: a doubt');
+    assert.is((await of('rebuild', 'order-status')).status, 202);
+    assert.equal((await of('activate', 'order-status')).body.previous, 'order-status@1+1');
+    assert.equal((await of('activate', 'sales')).body, { name: 'sales', asked: true });
+    assert.is((await of('activate', 'catalogue')).body.code, 'no_build');
+    assert.is((await of('rollback', 'catalogue')).body.code, 'version_gone');
+    assert.is((await of('stop', 'order-status')).body.name, 'order-status');
+    assert.is((await of('drop', 'order-status', { reason: 'no use' })).body.name, 'order-status');
+    assert.is(api.operations.done.at(-1), 'drop order-status by operator: no use');
+    for (const act of ['rebuild', 'activate', 'rollback', 'stop', 'drop'])
+      assert.is((await of(act, 'nothing')).body.code, 'projection_not_found', act);
     const first = (await get('/ops/parked?consumer=payment&limit=1')).body;
     assert.equal([first.items[0].id, first.nextCursor], ['p1', 'p1']);
     assert.is((await get(`/ops/parked?consumer=payment&cursor=${first.nextCursor}`)).body.items[0].id, 'p2');
