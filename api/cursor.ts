@@ -9,15 +9,15 @@ export class BadCursor extends Error {
   }
 }
 
-/**
- * A page of a view behind a client's cursor. Throws BadCursor where the read store says that it is none (a
- * RangeError).
- */
-export const findPage = async <D>(view: ViewReader<D>, query: Find): Promise<Found<D>> => {
+/** What `search` finds behind a client's cursor. Throws BadCursor where it says that it is none (a RangeError). */
+export const behindCursor = async <T>(cursor: string | undefined, search: () => Promise<T>): Promise<T> => {
   try {
-    return await view.find(query);
+    return await search();
   } catch (error) {
-    if (query.after !== undefined && error instanceof RangeError) throw new BadCursor(error);
-    throw error;
+    throw cursor !== undefined && error instanceof RangeError ? new BadCursor(error) : error;
   }
 };
+
+/** A page of a view behind a client's cursor. Throws BadCursor. */
+export const findPage = <D>(view: ViewReader<D>, query: Find): Promise<Found<D>> =>
+  behindCursor(query.after, () => view.find(query));

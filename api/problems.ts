@@ -46,6 +46,8 @@ export const PROBLEM_STATUS = {
   currency_mismatch: 422,
   invalid_order: 422,
   idempotency_key_reused: 422,
+  matches_changed: 409,
+  too_many_matches: 409,
   no_build: 409,
   build_unfinished: 409,
   build_running: 409,

@@ -4,7 +4,7 @@ import type { BlockedLane, BlockedLanes } from '../ports/blocked-lanes.ts';
 import type { Controls } from '../ports/controls.ts';
 import type { Clock } from '../ports/system.ts';
 import { blockedOf } from '../runtime/deliver/blocked.ts';
-import { askForParked, type Carried } from '../runtime/deliver/parked.ts';
+import { askForParked, type By, type Carried } from '../runtime/deliver/parked.ts';
 
 /** `stream`: of the event that failed. `queued`: events of the lane that wait, the failed one included. */
 export type ParkedItem = Omit<BlockedLane, 'state' | 'dueAt' | 'partition' | 'key'> &
@@ -22,9 +22,12 @@ export interface Parked {
   get(id: string): Promise<ParkedItem | undefined>;
   /** Undefined when nothing is parked under `id`. */
   retry(id: string, actor: Actor): Promise<Carried | undefined>;
-  discard(id: string, by: Readonly<{ actor: Actor; reason: string }>): Promise<Carried | undefined>;
-  /** Retries all that match (an empty filter: all there is). */
+  discard(id: string, by: By): Promise<Carried | undefined>;
+  /** How many match. */
+  count(filter: ParkedFilter): Promise<number>;
+  /** All that match (an empty filter: all there is). */
   retryMatching(filter: ParkedFilter, actor: Actor): Promise<Carried>;
+  discardMatching(filter: ParkedFilter, by: By): Promise<Carried>;
 }
 
 export type ParkedDeps = Readonly<{
@@ -51,6 +54,9 @@ export const createParked = (deps: ParkedDeps): Parked => {
   const orNone = (carried: Carried): Carried | undefined =>
     carried.done + carried.asked > 0 ? carried : undefined;
 
+  const matching = (filter: ParkedFilter): AsyncIterable<BlockedLane> =>
+    blockedOf(blockedLanes, { ...filter, state: 'parked' });
+
   return {
     async find(filter, page) {
       const found = await blockedLanes.find({ ...filter, state: 'parked' }, page);
@@ -66,10 +72,13 @@ export const createParked = (deps: ParkedDeps): Parked => {
       const lane = await parkedLane(id);
       return lane && orNone(await askForParked(deps, 'discard', [lane], by));
     },
+    async count(filter) {
+      let matches = 0;
+      for await (const _lane of matching(filter)) matches += 1;
+      return matches;
+    },
     retryMatching: (filter, actor) =>
-      askForParked(deps, 'retry', blockedOf(blockedLanes, { ...filter, state: 'parked' }), {
-        actor,
-        reason: RETRIED,
-      }),
+      askForParked(deps, 'retry', matching(filter), { actor, reason: RETRIED }),
+    discardMatching: (filter, by) => askForParked(deps, 'discard', matching(filter), by),
   };
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { EventEnvelope, Position } from '../../domain/kernel.ts';
 import { exportEvents, searchAudit, type ExportChunk } from '../../shop/audit.ts';
 import { hashOf } from '../../runtime/command/chain.ts';
-import { BadCursor } from '../cursor.ts';
+import { behindCursor } from '../cursor.ts';
 import { route, type Route } from '../route.ts';
 import { AuditEvent } from '../schemas/audit.ts';
 import { Cursor, Limit, page, text, TimeQuery } from '../schemas/common.ts';
@@ -12,13 +12,6 @@ const itemOf = (event: EventEnvelope) => {
   const { stream, id, type, schema, revision, position, data, meta } = event;
   return { stream, id, type, schema, revision, position, data, meta, hash: hashOf(event) };
 };
-
-/** The store's word for a cursor or position that is none (a RangeError) as the client's mistake. */
-const badCursor =
-  (given: unknown) =>
-  (error: unknown): never => {
-    throw given !== undefined && error instanceof RangeError ? new BadCursor(error) : error;
-  };
 
 const searchEvents = route({
   method: 'get',
@@ -41,11 +34,9 @@ const searchEvents = route({
   responses: { 200: { description: 'A page.', schema: page(AuditEvent) } },
   problems: ['invalid_cursor'],
   async handle({ query: { cursor, limit, ...filters } }, { auditLog, store }) {
-    const { events, next } = await searchAudit(
-      { auditLog, store },
-      filters,
-      cursor === undefined ? { limit } : { cursor, limit },
-    ).catch(badCursor(cursor));
+    const { events, next } = await behindCursor(cursor, () =>
+      searchAudit({ auditLog, store }, filters, cursor === undefined ? { limit } : { cursor, limit }),
+    );
     return { status: 200, body: { items: events.map(itemOf), nextCursor: next } };
   },
 });
@@ -66,7 +57,7 @@ const exportAll = route({
   responses: { 200: { description: 'Lines of JSON.', contentType: 'application/x-ndjson' } },
   problems: ['invalid_cursor'],
   async handle({ query: { after } }, { store }) {
-    const exported = await exportEvents(store, after as Position | undefined).catch(badCursor(after));
+    const exported = await behindCursor(after, () => exportEvents(store, after as Position | undefined));
     return {
       status: 200,
       headers: { 'Content-Type': 'application/x-ndjson' },

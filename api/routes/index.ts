@@ -7,6 +7,7 @@ import { openRoute, type Route } from '../route.ts';
 import { analytics } from './analytics.ts';
 import { audit } from './audit.ts';
 import { deleteProduct, listCatalogue, putProduct } from './catalogue.ts';
+import { cancelMatching } from './cancel-matching.ts';
 import { checkout } from './checkout.ts';
 import { consumers } from './consumers.ts';
 import { customers } from './customers.ts';
@@ -17,6 +18,7 @@ import { orderCommands } from './order-commands.ts';
 import { getHistory } from './order-history.ts';
 import { listOrders } from './order-list.ts';
 import { getOrder } from './order.ts';
+import { parked } from './parked.ts';
 import { projections } from './projections.ts';
 import { replays } from './replays.ts';
 import { session } from './session.ts';
@@ -45,6 +47,8 @@ const declared: readonly Route[] = [
   ...audit,
   ...consumers,
   ...operations,
+  ...parked,
+  cancelMatching,
   ...projections,
   ...replays,
   ...health,

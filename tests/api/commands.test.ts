@@ -177,6 +177,61 @@ commands(
 );
 commands.run();
 
+const many = suite('many orders at once');
+
+many(
+  'open orders that match are counted, then cancelled while that many do; one that has left is refused by name',
+  withApi(async (api) => {
+    await api.product('LAMP', 'Lamp', 4_000);
+    const lamp = [{ sku: 'LAMP', quantity: 1 }];
+    const lamps = [await api.place(lamp), await api.place(lamp), await api.place(lamp)];
+    const mug = await api.place(MUG);
+    const [sent, , confirmed] = lamps;
+    await api.confirm(sent.orderId);
+    await api.ship(sent.orderId);
+    await api.confirm(confirmed.orderId);
+    await api.settled();
+    const cancel = (body: object) => api.call('POST', '/ops/orders/cancel', { as: 'operator', body });
+    const reason = 'the lamps never came';
+    for (const body of [
+      { reason, dryRun: true },
+      { reason, sku: 'LAMP' },
+      { sku: 'LAMP', dryRun: true },
+      { reason, sku: 'LAMP', dryRun: true, matches: 3 },
+    ])
+      assert.is((await cancel(body)).status, 422, JSON.stringify(body));
+    assert.is(
+      (await api.call('POST', '/ops/orders/cancel', { as: 'customer:ada', body: { reason } })).status,
+      403,
+    );
+
+    assert.equal((await cancel({ reason, sku: 'LAMP', dryRun: true })).body, { matches: 3 });
+    const stale = await cancel({ reason, sku: 'LAMP', matches: 4 });
+    assert.equal([stale.status, stale.body.code], [409, 'matches_changed']);
+    const statuses = async () =>
+      Promise.all(
+        [...lamps, mug].map(
+          async ({ orderId }) =>
+            (await api.call('GET', `/orders/${orderId}`, { as: 'operator' })).body.status,
+        ),
+      );
+    const before = await statuses();
+    assert.not.ok(before.includes('cancelled'), 'nothing is cancelled by then');
+
+    const { body } = await cancel({ reason, sku: 'LAMP', matches: 3 });
+    assert.equal([body.cancelled, body.requested, body.refused], [2, 0, 1], JSON.stringify(body));
+    assert.equal([body.first[0].orderId, body.first[0].code], [sent.orderId, 'already_shipped']);
+    await api.settled();
+    assert.equal(await statuses(), [before[0], 'cancelled', 'cancelled', before[3]]);
+    const { items } = (await api.call('GET', `/orders/${confirmed.orderId}/history`, { as: 'operator' }))
+      .body;
+    const told = items.find(({ type }: any) => type === 'OrderCancelled');
+    assert.equal([told.data.reason, told.meta.actor.id], [reason, 'operator']);
+    assert.equal((await cancel({ reason, sku: 'LAMP', dryRun: true })).body, { matches: 1 });
+  }),
+);
+many.run();
+
 const access = suite('who may');
 
 /** A path and a body with which a route gets past roles. */

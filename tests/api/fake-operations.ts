@@ -188,6 +188,13 @@ export const fakeOperations = (clock: Clock): FakeOperations => {
         done.push(`discard ${id} by ${actor.id}: ${reason}`);
         return items.delete(id) ? { done: 1, asked: 0 } : undefined;
       },
+      count: async (filter) => matching(filter).length,
+      async discardMatching(filter, { actor, reason }) {
+        const found = matching(filter);
+        for (const { id } of found) items.delete(id);
+        done.push(`discard ${found.length} by ${actor.id}: ${reason}`);
+        return { done: found.length, asked: 0 };
+      },
       async retryMatching(filter, actor) {
         const found = matching(filter);
         for (const { id } of found) items.delete(id);

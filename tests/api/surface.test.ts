@@ -225,6 +225,25 @@ operations(
     for (const body of [{}, { all: true, consumer: 'payment' }, { all: false }])
       assert.is((await post('/ops/parked/retry', body)).body.code, 'invalid_request', JSON.stringify(body));
     assert.equal((await post('/ops/parked/retry', { consumer: 'payment' })).body, { retried: 0, asked: 0 });
+    const parked = { consumer: 'warehouse' };
+    assert.equal((await post('/ops/parked/retry', { ...parked, dryRun: true })).body, { matches: 2 });
+    assert.is((await post('/ops/parked/retry', { ...parked, matches: 3 })).body.code, 'matches_changed');
+    const dropping = { consumer: 'lost', reason: 'a test' };
+    api.operations.park('p5', 'lost');
+    for (const body of [
+      dropping,
+      { ...dropping, dryRun: true, matches: 1 },
+      { reason: 'a test', dryRun: true },
+    ])
+      assert.is((await post('/ops/parked/discard', body)).body.code, 'invalid_request', JSON.stringify(body));
+    assert.equal((await post('/ops/parked/discard', { ...dropping, dryRun: true })).body, { matches: 1 });
+    assert.is((await post('/ops/parked/discard', { ...dropping, matches: 2 })).body.code, 'matches_changed');
+    assert.is(api.operations.items.size, 3, 'nothing was dropped by then');
+    assert.equal((await post('/ops/parked/discard', { ...dropping, matches: 1 })).body, {
+      discarded: 1,
+      asked: 0,
+    });
+    assert.ok(api.operations.done.includes('discard 1 by operator: a test'));
     assert.equal((await post('/ops/parked/retry', { all: true })).body, { retried: 2, asked: 0 });
     assert.ok(api.operations.done.includes('discard p2 by operator: a test order'));
   }),
