@@ -43,7 +43,7 @@ missing is made. From a time or position on and up to a position (included) or a
   --dry-run           say how many events that are, and do nothing
   --with-side-effects needed for a topic that consumers follow: all of them are handed the events again
 
---order prints what an order is and how each of its events changed it.
+--order prints each event of an order: who and why, what it changed, what the customer was told before and after.
   --at TIME, --revision N   as it was then
 
   --why TEXT  goes into the audit trail        --json  the last line is one JSON object
