@@ -9,6 +9,7 @@ import { compareCheckout } from './checkout.ts';
 import type { Comparison } from './compare.ts';
 import { compareConfirmed, compareForward, compareHanging, type Servers } from './kafka.ts';
 import { compareOrders } from './orders.ts';
+import { compareBesideRebuild, compareRebuild } from './rebuild.ts';
 
 const CONFIRMED_ORDERS = 200;
 
@@ -74,6 +75,8 @@ await runCommand('bench', async () => {
 
   const checkout = await compareCheckout(seconds, tell);
   const wholeOrders = await compareOrders(orders, tell);
+  const rebuild = await compareRebuild(tell);
+  const besideRebuild = await compareBesideRebuild(orders, tell);
   const whileKafkaHangs = await compareHanging(seconds, tell);
   const brokers = values.kafka?.split(',');
   const kafka = brokers && {
@@ -96,6 +99,9 @@ await runCommand('bench', async () => {
     print(row(`durable checkout : bare route, ${connections} connections`, comparison));
   print(row('whole order : durable checkout alone', wholeOrders));
   print(row('durable checkout, Kafka hangs : without Kafka', whileKafkaHangs));
+  print(row('order-status built again : events read', rebuild.speed));
+  print(row('built from 1,000,000 events : from 100,000', rebuild.memory, 'MB'));
+  print(row('checkout beside a rebuild : alone (median)', besideRebuild, 'ms'));
   if (kafka) {
     print(row('events forwarded : bare kafkajs producer', kafka.forward));
     print(row('checkout to confirmed, Kafka : embedded feed', kafka.confirmed, 'ms'));
@@ -112,6 +118,8 @@ await runCommand('bench', async () => {
         checkout,
         wholeOrders,
         whileKafkaHangs,
+        rebuild,
+        besideRebuild,
         ...kafka,
       }),
     );

@@ -42,6 +42,7 @@ const sent = async <T>(
   return (await response.json()) as T;
 };
 export const getJson = <T>(url: string, token: string): Promise<T> => sent('GET', url, token);
+export const postJson = <T>(url: string, token: string): Promise<T> => sent('POST', url, token, {});
 export const tokenOf = async (url: string, role: 'customer' | 'operator'): Promise<string> =>
   (await sent<{ token: string }>('POST', `${url}/session`, undefined, { role })).token;
 

@@ -48,7 +48,12 @@ export const runProjection = <D>(deps: ProjectDeps, projection: Projection<D>): 
   const isActive = async (view: View): Promise<boolean> => (await reads.active(name))?.view === view;
 
   const build = async ({ fence, signal }: Held): Promise<void> => {
-    const view = await nextBuild(reads, projection);
+    const previous = (await reads.active(name))?.previous;
+    // Another version took the place of ours: gone back to, not built anew.
+    const view =
+      previous !== undefined && isBuildOf(projection, previous)
+        ? previous
+        : await nextBuild(reads, projection);
     status = { name, view, state: 'building', position: await reads.checkpoint(view) };
     const onProgress = (building: BuildProgress): void =>
       void (status = { ...status, position: building.position, building });

@@ -241,6 +241,15 @@ test('a bug in the code that is mended by version 2 is named row by row, and swi
   // The code of the one before is gone here; where it is, it goes back.
   assert.is(await v.answer(operations.rollBack('counted', by('x'))), 'version_gone');
   await Promise.all([projector.close(), builder.close()]);
+  await v.w.happen('order-b');
+  const before = v.projector();
+  await v.readable('counted@1+1');
+  assert.equal(await v.rows('counted@1+1'), { 'order-a': 4, 'order-b': 4 });
+  await before.close();
+  const after = v.projector(mended);
+  await v.readable('counted@2+1');
+  assert.equal(await v.rows('counted@2+1'), { 'order-a': 2, 'order-b': 2 });
+  await after.close();
 
   const thrower = {
     ...counting(3),
