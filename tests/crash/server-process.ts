@@ -31,13 +31,14 @@ const MAIN = join(BUILD, 'main.js');
 
 /**
  * Starts main.js with just these variables: what the tests' own environment says is not the server's. `under`: a
- * command that runs it, such as prlimit.
+ * command that runs it, such as prlimit. `main`: of another build.
  */
 export const startProcess = (
   variables: Readonly<Record<string, string>>,
   under: readonly string[] = [],
+  main = MAIN,
 ): ServerProcess => {
-  const [command, ...args] = [...under, process.execPath, '--enable-source-maps', MAIN];
+  const [command, ...args] = [...under, process.execPath, '--enable-source-maps', main];
   const child: ChildProcess = spawn(command, args, {
     env: { PATH: process.env.PATH ?? '', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
