@@ -18,7 +18,7 @@ import { orderCommands } from './order-commands.ts';
 import { getHistory } from './order-history.ts';
 import { listOrders } from './order-list.ts';
 import { getOrder } from './order.ts';
-import { parked } from './parked.ts';
+import { parkedEvents } from './parked.ts';
 import { projections } from './projections.ts';
 import { replays } from './replays.ts';
 import { session } from './session.ts';
@@ -47,7 +47,7 @@ const declared: readonly Route[] = [
   ...audit,
   ...consumers,
   ...operations,
-  ...parked,
+  ...parkedEvents,
   cancelMatching,
   ...projections,
   ...replays,

@@ -29,7 +29,7 @@ const Asked = z.strictObject({ id: z.string(), asked: z.literal(true) });
 const askedFor = (id: string): Reply => ({ status: 202, body: { id, asked: true } });
 const noneParked = (): Reply => problem('parked_not_found', 'Nothing is parked under this id.');
 
-export const parked: readonly Route[] = [
+export const parkedEvents: readonly Route[] = [
   route({
     method: 'get',
     path: '/ops/parked',
