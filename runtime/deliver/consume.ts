@@ -224,12 +224,13 @@ export const consume = async (options: ConsumeOptions): Promise<RunningConsumer>
     log,
     halt: halt.signal,
     async handOver(event, assignment) {
+      const partition = partitions.get(assignment.partition);
+      if (partition?.assignment !== assignment) return false; // gone by now
       const lane = laneOf(event, assignment);
-      const work = AbortSignal.any([assignment.signal, abort.signal]);
       let finished = false;
       await lanes.start(lane.name, async () => {
         if (!assignment.signal.aborted)
-          finished = (await backlog.queueAgain(event, lane)) || (await handled(event, lane, work));
+          finished = (await backlog.queueAgain(event, lane)) || (await handled(event, lane, partition.work));
       });
       return finished;
     },
