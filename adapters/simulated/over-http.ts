@@ -70,9 +70,13 @@ export const serveOutside = ({
   const takeable = (nowMs: number): Pending[] =>
     [...pending.values()].filter(({ handedOutMs }) => nowMs - handedOutMs >= ANSWER_MS);
   const news = async (response: ServerResponse): Promise<void> => {
+    const left = new AbortController();
+    response.once('close', () => left.abort());
     let some = takeable(clock.now().getTime());
     if (some.length === 0) {
-      await clock.sleep(WAIT_MS, AbortSignal.any([fresh.signal, closing.signal]));
+      await clock.sleep(WAIT_MS, AbortSignal.any([fresh.signal, closing.signal, left.signal]));
+      // Who has left while nothing was to be told would be handed what nobody hears.
+      if (left.signal.aborted) return;
       some = takeable(clock.now().getTime());
     }
     for (const one of some) one.handedOutMs = clock.now().getTime();
