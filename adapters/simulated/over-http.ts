@@ -74,7 +74,10 @@ export const serveOutside = ({
     response.once('close', () => left.abort());
     let some = takeable(clock.now().getTime());
     if (some.length === 0) {
-      await clock.sleep(WAIT_MS, AbortSignal.any([fresh.signal, closing.signal, left.signal]));
+      const nowMs = clock.now().getTime();
+      const againMs = [...pending.values()].map(({ handedOutMs }) => handedOutMs + ANSWER_MS - nowMs);
+      const until = AbortSignal.any([fresh.signal, closing.signal, left.signal]);
+      await clock.sleep(Math.min(WAIT_MS, ...againMs), until);
       // Who has left while nothing was to be told would be handed what nobody hears.
       if (left.signal.aborted) return;
       some = takeable(clock.now().getTime());

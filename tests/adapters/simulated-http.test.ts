@@ -127,7 +127,7 @@ test('news is told until it is taken, also by a server that starts anew', async 
   await request('s3');
   const later: string[] = [];
   const next = second.outside.warehouse.listen!(async ({ newsId }) => void later.push(newsId));
-  await until('whoever listens next hears it', () => later.includes('s3-delivered'), 40_000);
+  await until('whoever listens next hears it', () => later.includes('s3-delivered'), 120_000);
   await next.stop();
   await second.close();
 });
