@@ -24,7 +24,7 @@ export type ApiRequest<P = unknown, Q = unknown, B = unknown> = OpenRequest<P, Q
   Readonly<{ principal: Principal }>;
 
 type Answer = Reply | Promise<Reply>;
-type Responses = Readonly<
+export type Responses = Readonly<
   Record<
     number,
     Readonly<{

@@ -5,9 +5,9 @@ import type { By } from '../../runtime/deliver/parked.ts';
 import type { Operations } from '../../shop/operations.ts';
 import type { ViewOperations } from '../../shop/view-builds.ts';
 import type { Principal } from '../auth.ts';
-import { problem } from '../problems.ts';
+import { problem, type ProblemCode } from '../problems.ts';
 import type { Reply } from '../reply.ts';
-import { route, type Route } from '../route.ts';
+import { route, type Responses, type Route } from '../route.ts';
 import { Reason } from '../schemas/common.ts';
 import { BuildReport, SwitchedView, ViewReport } from '../schemas/operations.ts';
 
@@ -33,38 +33,60 @@ const orRefused = async (work: () => Promise<Reply>): Promise<Reply> => {
 type Act = 'activate' | 'rollback' | 'stop' | 'drop';
 type Refusal = BuildRefused['code'];
 
-const switching = (
+/** `answer`: what `how` came to, for the view called `name`. */
+const steering = <T>(
   act: Act,
-  summary: string,
-  problems: readonly Refusal[],
-  how: (views: ViewOperations) => ViewOperations['activate'],
+  about: Readonly<{
+    summary: string;
+    description: string;
+    problems: readonly ProblemCode[];
+    responses: Responses;
+  }>,
+  how: (views: ViewOperations) => (name: string, by: By) => Promise<T | undefined>,
+  answer: (name: string, done: T) => Reply,
 ): Route =>
   route({
     method: 'post',
     path: `/ops/projections/{name}/${act}`,
     tag,
     roles,
-    summary,
-    description: 'It is first brought to where the live one is. Audited.',
+    ...about,
     params,
     body,
     bodyKind: 'optional',
-    responses: {
-      200: { description: 'What readers see now, and what they saw before.', schema: SwitchedView },
-      202: {
-        description:
-          'It takes longer, or no process runs that could: `GET /ops/projections` shows when it is done.',
-        schema: z.strictObject({ name: z.string(), asked: z.literal(true) }),
-      },
-    },
-    problems: ['projection_not_found', 'build_running', ...problems],
+    problems: ['projection_not_found', ...about.problems],
     handle: ({ params: { name }, body: given, principal }, { operations }) =>
       orRefused(async () => {
-        const switched = await how(operations.views)(name, byOf(principal, given?.reason));
-        if (switched === 'asked') return { status: 202, body: { name, asked: true } };
-        return switched ? { status: 200, body: switched } : noView(name);
+        const done = await how(operations.views)(name, byOf(principal, given?.reason));
+        return done === undefined ? noView(name) : answer(name, done);
       }),
   });
+
+const switching = (
+  act: Act,
+  summary: string,
+  problems: readonly Refusal[],
+  how: (views: ViewOperations) => ViewOperations['activate'],
+): Route =>
+  steering(
+    act,
+    {
+      summary,
+      description: 'It is first brought to where the live one is. Audited.',
+      problems: ['build_running', ...problems],
+      responses: {
+        200: { description: 'What readers see now, and what they saw before.', schema: SwitchedView },
+        202: {
+          description:
+            'It takes longer, or no process runs that could: `GET /ops/projections` shows when it is done.',
+          schema: z.strictObject({ name: z.string(), asked: z.literal(true) }),
+        },
+      },
+    },
+    how,
+    (name, switched) =>
+      switched === 'asked' ? { status: 202, body: { name, asked: true } } : { status: 200, body: switched },
+  );
 
 const ending = (
   act: Act,
@@ -73,24 +95,17 @@ const ending = (
   problems: readonly Refusal[],
   how: (views: ViewOperations) => ViewOperations['stop'],
 ): Route =>
-  route({
-    method: 'post',
-    path: `/ops/projections/{name}/${act}`,
-    tag,
-    roles,
-    summary,
-    description,
-    params,
-    body,
-    bodyKind: 'optional',
-    responses: { 200: { description: 'How the view is now.', schema: ViewReport } },
-    problems: ['projection_not_found', ...problems],
-    handle: ({ params: { name }, body: given, principal }, { operations }) =>
-      orRefused(async () => {
-        const report = await how(operations.views)(name, byOf(principal, given?.reason));
-        return report ? { status: 200, body: report } : noView(name);
-      }),
-  });
+  steering(
+    act,
+    {
+      summary,
+      description,
+      problems,
+      responses: { 200: { description: 'How the view is now.', schema: ViewReport } },
+    },
+    how,
+    (_name, report) => ({ status: 200, body: report }),
+  );
 
 export const projections: readonly Route[] = [
   route({

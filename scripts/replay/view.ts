@@ -64,6 +64,7 @@ const requestOf = (options: ViewOptions, share: number | undefined): BuildReques
 const follow = async (
   { parts: { controls }, progress, print }: Given,
   asked: Control,
+  stop: () => Promise<unknown>,
 ): Promise<BuildState> => {
   const interrupted = new AbortController();
   const interrupt = (): void => {
@@ -78,8 +79,7 @@ const follow = async (
       const state = buildState(control);
       if (control.endedAt !== undefined) return state;
       if (interrupted.signal.aborted && !ended) {
-        const progressed = { ...state, state: 'stopped' } as const;
-        await controls.report(asked.id, { progress: progressed, endedAt: systemClock.now().toISOString() });
+        await stop();
         ended = true;
         continue;
       }
@@ -133,7 +133,7 @@ export const replayView = async (given: Given, options: ViewOptions): Promise<nu
   // Whoever holds the lease does it: a server, or this process, or each of them in turn.
   const stopBuilding = shop.buildViews([projection], beside ? environment.REBUILD_SHARE : 1);
   const startedMs = systemClock.now().getTime();
-  const state = await follow(given, control).finally(stopBuilding);
+  const state = await follow(given, control, () => shop.viewBuilds.stop(name, by)).finally(stopBuilding);
   const seconds = (systemClock.now().getTime() - startedMs) / 1000;
 
   const { view, built, comparison, switched } = state;
