@@ -10,11 +10,14 @@ import type { Comparison } from './compare.ts';
 import { compareConfirmed, compareForward, compareHanging, type Servers } from './kafka.ts';
 import { compareOrders } from './orders.ts';
 import { compareBesideRebuild, compareRebuild } from './rebuild.ts';
+import { measureRoles } from './sizing.ts';
 
 const CONFIRMED_ORDERS = 200;
 
 const HELP = `npm run bench -- [--seconds N] [--orders N] [--kafka HOST:PORT,… [--event-store URL --mongodb URL]] [--json]
+npm run bench -- --sizing [--orders N] [--json]
 
+  --sizing     what each role takes of a processor, instead of the ratios; on Linux
   --seconds N  of each round of checkouts (4)
   --orders N   of each round of whole orders (1000)
   --kafka …    what goes through Kafka, too: on these brokers, under topics that are deleted afterwards
@@ -46,6 +49,25 @@ const row = (name: string, { ratio, ours, baseline }: Comparison, unit = '/s'): 
     `${Math.round(baseline.median)} ${unit}`.padStart(12),
   ].join('');
 
+/** Each role beside the checkout, of which the machine matters less than of the figures. */
+const printSizing = ({ roles, views }: Awaited<ReturnType<typeof measureRoles>>): void => {
+  const [checkout] = roles;
+  const line = (name: string, ...figures: readonly string[]): void =>
+    print([name.padEnd(24), ...figures.map((figure) => figure.padStart(18))].join(''));
+  line('role', 'of a checkout', 'ms an order', 'events an order', 'events/s a core');
+  for (const { role, msPerOrder, events, perSecond } of roles)
+    line(
+      role,
+      (msPerOrder / checkout!.msPerOrder).toFixed(2),
+      msPerOrder.toFixed(2),
+      events.toFixed(1),
+      String(Math.round(perSecond)),
+    );
+  print('');
+  line('view, built again', 'events/s');
+  for (const { view, perSecond } of views) line(view, String(Math.round(perSecond)));
+};
+
 await runCommand('bench', async () => {
   const { values } = readArguments({
     options: {
@@ -54,6 +76,7 @@ await runCommand('bench', async () => {
       kafka: { type: 'string' },
       'event-store': { type: 'string' },
       mongodb: { type: 'string' },
+      sizing: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -71,7 +94,15 @@ await runCommand('bench', async () => {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
   };
+  const machineLine = `${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.platform}`;
   const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (values.sizing) {
+    const sizing = await measureRoles(orders, tell);
+    printSizing(sizing);
+    print(machineLine);
+    if (values.json) print(JSON.stringify({ at: systemClock.now().toISOString(), machine, ...sizing }));
+    return 0;
+  }
 
   const checkout = await compareCheckout(seconds, tell);
   const wholeOrders = await compareOrders(orders, tell);
@@ -107,7 +138,7 @@ await runCommand('bench', async () => {
     print(row('checkout to confirmed, Kafka : embedded feed', kafka.confirmed, 'ms'));
     if (kafka.onServers) print(row('checkout to confirmed, all servers : embedded', kafka.onServers, 'ms'));
   }
-  print(`${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.platform}`);
+  print(machineLine);
   if (values.json)
     print(
       JSON.stringify({

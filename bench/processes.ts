@@ -1,11 +1,12 @@
 /** The processes that are measured: started by us, gone when we are. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-export type Program = Readonly<{ url: string; stop(): Promise<void> }>;
+/** `processorMs`: what it has taken so far of the machine's cores; throws where /proc does not tell. */
+export type Program = Readonly<{ url: string; processorMs(): number; stop(): Promise<void> }>;
 export type Shop = Program & Readonly<{ dataFolder: string }>;
 
 const built = join(import.meta.dirname, '..');
@@ -21,6 +22,13 @@ process.on('exit', () => {
   for (const folder of folders) clear(folder);
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+/** In user and in system mode, of all its threads: proc(5), fields 14 and 15, in hundredths of a second. */
+const processorMsOf = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return 10 * (Number(fields[11]) + Number(fields[12]));
+};
 
 /** Starts `program` of the build; resolves once it has printed a URL, rejects when it ends before. */
 const start = (
@@ -48,6 +56,7 @@ const start = (
       if (url !== undefined)
         resolve({
           url,
+          processorMs: () => processorMsOf(child.pid!),
           stop() {
             child.kill('SIGTERM');
             return ended;
@@ -57,23 +66,27 @@ const start = (
   });
 
 /**
- * The real server on a new data folder, which goes with it. No variable of our own environment reaches it.
+ * The real server on a new data folder, which goes with it, or on that of another one. No variable of our own environment
+ * reaches it.
  */
-export const startShop = async (environment: Readonly<Record<string, string>>): Promise<Shop> => {
-  const dataFolder = mkdtempSync(join(tmpdir(), 'orderfold-bench-'));
+export const startShop = async (
+  environment: Readonly<Record<string, string>>,
+  beside?: string,
+): Promise<Shop> => {
+  const dataFolder = beside ?? mkdtempSync(join(tmpdir(), 'orderfold-bench-'));
   folders.add(dataFolder);
-  const { url, stop } = await start('main.js', [], {
+  const program = await start('main.js', [], {
     SEED: 'none',
     PORT: '0',
     DATA_DIR: dataFolder,
     ...environment,
   });
   return {
-    url,
+    ...program,
     dataFolder,
     async stop() {
-      await stop();
-      clear(dataFolder);
+      await program.stop();
+      if (beside === undefined) clear(dataFolder);
     },
   };
 };

@@ -5,12 +5,12 @@ import { keyOf, type Position } from '../domain/kernel.ts';
 import type { Category } from '../domain/index.ts';
 import { orderEvent } from '../domain/order/events.ts';
 import { orderNumber } from '../domain/order/number.ts';
-import { evolve } from '../domain/order/evolve.ts';
+import { evolveShown } from '../domain/order/evolve.ts';
 import { initialOrder, type OrderState } from '../domain/order/state.ts';
 import { statusOf } from '../domain/order/status.ts';
 import type { Projection } from '../ports/projection.ts';
 
-/** `position`: of the last event folded. */
+/** `state`: without the commands that led to it. `position`: of the last event folded. */
 export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>;
 
 /**
@@ -19,7 +19,7 @@ export type OrderStatusRow = Readonly<{ state: OrderState; position: Position }>
  */
 export const orderStatus: Projection<OrderStatusRow, Category> = {
   name: 'order-status',
-  version: 3,
+  version: 4,
   categories: ['order'],
   columns: {
     number: 'text',
@@ -43,7 +43,7 @@ export const orderStatus: Projection<OrderStatusRow, Category> = {
   },
   idsOf: (event) => [keyOf(event.stream)],
   apply: (row, event) => ({
-    state: evolve(row?.state ?? initialOrder, orderEvent(event)),
+    state: evolveShown(row?.state ?? initialOrder, orderEvent(event)),
     position: event.position,
   }),
   columnsOf: ({ state, position }) => ({

@@ -73,13 +73,17 @@ export const openSqliteReadStore = ({
   const changes = createChanges({ clock, everyMs: LOOK_EVERY_MS, version: () => file.version() });
   const shapes = new Map<string, Shape>();
 
+  /** Throws OtherStore. */
+  const shapeOf = (text: SqlValue | undefined, of: SqlValue | undefined, view: View): Shape => {
+    if (of !== store) throw new OtherStore(`the view ${view}`, String(of), store);
+    let shape = shapes.get(text as string);
+    if (!shape) shapes.set(text as string, (shape = JSON.parse(text as string) as Shape));
+    return shape;
+  };
   const known = (view: View): Known | undefined => {
     const row = file.get('select shape, checkpoint, store from builds where view = ?', view);
     if (!row) return undefined;
-    if (row.store !== store) throw new OtherStore(`the view ${view}`, String(row.store), store);
-    const text = row.shape as string;
-    let shape = shapes.get(text);
-    if (!shape) shapes.set(text, (shape = JSON.parse(text) as Shape));
+    const shape = shapeOf(row.shape, row.store, view);
     return { shape, checkpoint: (row.checkpoint ?? undefined) as Position | undefined };
   };
   /** What `read` finds in a build, at one moment; undefined where there is no such build. */
@@ -165,10 +169,18 @@ export const openSqliteReadStore = ({
       return doc === undefined || doc === null ? undefined : (JSON.parse(doc as string) as D);
     },
     async row<D>(view: View, id: string) {
-      return within(view, ({ shape }) => {
-        const row = file.get(`select * from ${quoted(view)} where id = ?`, id);
-        return row && rowOf<D>(shape, row);
-      });
+      // A fold asks for one row after the other: one statement, which sees one moment, too.
+      const ask = `select t.*, b.shape as "its shape", b.store as "its store" from builds b
+        join ${quoted(view)} t on t.id = ? where b.view = ?`;
+      let row: SqlRow | undefined;
+      try {
+        row = file.get(ask, id, view);
+      } catch (error) {
+        // There is no such table.
+        if (known(view) === undefined) return undefined;
+        throw error;
+      }
+      return row && rowOf<D>(shapeOf(row['its shape'], row['its store'], view), row);
     },
     find: async <D>(view: View, query: Find) =>
       within(view, (build) => find<D>(view, build, query)) ?? { rows: [], next: null },

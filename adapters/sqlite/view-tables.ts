@@ -30,10 +30,7 @@ export const makeTables = (view: View, shape: Shape): readonly string[] => {
     }
     const side = sideTable(view, index);
     const typed = names.map((name) => `${quoted(name)} ${SQL_TYPE[columns[name]!]}`).join(', ');
-    made.push(
-      `create table ${side} (${typed}, id text, primary key (${parts}, id)) strict, without rowid`,
-      `create index ${quoted(`${view} ${index} of`)} on ${side} (id)`,
-    );
+    made.push(`create table ${side} (${typed}, id text, primary key (${parts}, id)) strict, without rowid`);
   }
   return made;
 };
@@ -72,13 +69,17 @@ export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step
       const side = sideTable(view, index);
       const several = parts.find((part) => shape.columns[part] === 'texts')!;
       const others = parts.filter((part) => part !== several);
-      const changed = others.map((part) => ` or ${quoted(part)} is not ?`).join('');
+      const key = [several, ...others].map(quoted).join(', ');
+      const changed = [several, ...others].map((part) => `t.${quoted(part)} is not ?`).join(' or ');
       return {
         several,
         others,
-        remove: `delete from ${side} where id = ? and ${ours}
-          and (${quoted(several)} not in (select value from json_each(?))${changed})`,
-        add: `insert or ignore into ${side} (${[several, ...others].map(quoted).join(', ')}, id)
+        // By what the row was found by until now, which the row itself still says.
+        remove: `delete from ${side} where (${key}, id) in (
+          select j.value, ${others.map((part) => `t.${quoted(part)}, `).join('')}t.id
+          from ${table} t, json_each(t.${quoted(several)}) j
+          where t.id = ? and t.position < ? and (${changed}))`,
+        add: `insert or ignore into ${side} (${key}, id)
           select value, ${others.map(() => '?, ').join('')}? from json_each(?) where ${ours}`,
       };
     });
@@ -86,17 +87,18 @@ export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step
   return ({ id, doc, columns, at }) => {
     const value = (name: string): SqlValue => (doc === null ? null : stored(columns[name]));
     const text = doc === null ? null : JSON.stringify(doc);
-    const steps: Step[] = [{ sql: upsert, values: [id, at, text, ...names.map(value)] }];
+    const row: Step = { sql: upsert, values: [id, at, text, ...names.map(value)] };
+    if (sides.length === 0) return [row];
+    const before: Step[] = [];
+    const behind: Step[] = [];
     for (const { several, others, remove, add } of sides) {
       const rest = others.map(value);
+      before.push({ sql: remove, values: [id, at, value(several), ...rest] });
       // Not in the index at all when one of the columns is missing.
       const texts = rest.includes(null) ? '[]' : (value(several) ?? '[]');
-      steps.push(
-        { sql: remove, values: [id, id, at, texts, ...rest] },
-        { sql: add, values: [...rest, id, texts, id, at] },
-      );
+      behind.push({ sql: add, values: [...rest, id, texts, id, at] });
     }
-    return steps;
+    return [...before, row, ...behind];
   };
 };
 

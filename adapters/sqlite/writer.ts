@@ -44,7 +44,8 @@ type Waiting = Readonly<{
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }>;
-type Thread = Readonly<{ worker: Worker; known: Map<string, number>; ended: Promise<void> }>;
+type Known = Readonly<{ statement: number; returns: boolean }>;
+type Thread = Readonly<{ worker: Worker; known: Map<string, Known>; ended: Promise<void> }>;
 
 const charactersOf = (steps: readonly Step[]): number => {
   let characters = 0;
@@ -116,13 +117,15 @@ export const openWriter = (
     const fresh: string[] = [];
     const jobs = underWay.map(({ steps }) =>
       steps.map(({ sql, values, changes }): Prepared => {
-        let statement = known.get(sql);
-        if (statement === undefined) {
-          known.set(sql, (statement = known.size));
+        let prepared = known.get(sql);
+        if (!prepared) {
+          known.set(sql, (prepared = { statement: known.size, returns: RETURNS.test(sql) }));
           fresh.push(sql);
         }
-        const returns = RETURNS.test(sql);
-        return { statement, values, returns, ...(changes === undefined ? {} : { changes }) };
+        const { statement, returns } = prepared;
+        return changes === undefined
+          ? { statement, values, returns }
+          : { statement, values, returns, changes };
       }),
     );
     // A process that waits for nothing else may end; one that waits for a commit may not.

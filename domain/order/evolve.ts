@@ -5,7 +5,7 @@ import type { OrderEvent, OrderEventData } from './events.ts';
 import { dispatched, unlessAnswered } from './dispatch.ts';
 import { authorized, captureFailed, dueAgain, endAttempt, endAuthorization } from './payment.ts';
 import { dueMinor, isSettled, type Limited, type OrderState, type Return, type Step } from './state.ts';
-import { remember } from '../remembered.ts';
+import { remember, type Remembered } from '../remembered.ts';
 import { cancelUnits, mapWhere, onLines } from './units.ts';
 
 const asked = (state: OrderState, what: Limited): Pick<OrderState, 'asked'> => ({
@@ -79,11 +79,10 @@ const holdEnded = (state: OrderState, hold: string, at: string): OrderState => {
   };
 };
 
+/** Always a new object, of which `after` makes the next state. */
 const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
   const { at } = event.meta;
-  const moved = (...steps: Step[]) => ({
-    since: { ...state.since, ...Object.fromEntries(steps.map((step) => [step, at])) },
-  });
+  const moved = (step: Step) => ({ since: { ...state.since, [step]: at } });
   switch (event.type) {
     case 'OrderPlaced':
       return placed(state, event.data, at);
@@ -339,16 +338,21 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
   }
 };
 
-/** The order after `event`. A late fact (a capture, goods that come back) opens a closed order again. */
-export const evolve = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
-  const revision = state.revision + 1;
-  const next = {
-    ...change(state, event),
-    revision,
-    updatedAt: event.meta.at,
-    commands: remember(state.commands, event.meta.commandId, revision),
-  };
+const after = (state: OrderState, event: Stamped<OrderEvent>, commands: Remembered): OrderState => {
+  // An object of its own that nobody has seen yet: copying it once more would be a good part of what a fold costs.
+  const next: { -readonly [K in keyof OrderState]: OrderState[K] } = change(state, event);
+  next.revision = state.revision + 1;
+  next.updatedAt = event.meta.at;
+  next.commands = commands;
   if (next.closedAt === undefined || (isSettled(next) && event.type !== 'ReturnReceived')) return next;
   const { closedAt: _reopened, ...open } = next;
   return open;
 };
+
+/** The order after `event`. A late fact (a capture, goods that come back) opens a closed order again. */
+export const evolve = (state: OrderState, event: Stamped<OrderEvent>): OrderState =>
+  after(state, event, remember(state.commands, event.meta.commandId, state.revision + 1));
+
+/** The same for who shows an order and decides nothing on it: `commands` stay as they are. */
+export const evolveShown = (state: OrderState, event: Stamped<OrderEvent>): OrderState =>
+  after(state, event, state.commands);

@@ -53,29 +53,29 @@ export const createFolding = <D>(
   let handedOut = new Map<string, Folded<D>>();
   const remembered = new LRUCache<string, Folded<D>>({ max: REMEMBERED });
 
-  const known = async (id: string): Promise<Folded<D>> => {
-    const here = pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
-    if (here) return here;
+  const inMemory = (id: string): Folded<D> | undefined =>
+    pending.get(id) ?? handedOut.get(id) ?? remembered.get(id);
+  const stored = async (id: string): Promise<Folded<D>> => {
     const row = await read(id);
     return { doc: row?.doc ?? null, at: row?.at, further: false };
   };
-  /** The row after the event; undefined when it had it in it already. */
-  const touch = async (event: EventEnvelope, id: string, from?: D): Promise<Folded<D> | undefined> => {
-    const before = await known(id);
+  /** The document after the event; undefined when it had it in it already, or there is none any more. */
+  const touch = (before: Folded<D>, event: EventEnvelope, id: string, from?: D): D | undefined => {
     if (before.at !== undefined && before.at >= event.position) return undefined;
     const doc = projection.apply(before.doc ?? undefined, event, id, from);
-    const after = { doc, at: event.position, further: from !== undefined };
-    pending.set(id, after);
-    return after;
+    pending.set(id, { doc, at: event.position, further: from !== undefined });
+    return doc ?? undefined;
   };
   return {
     async take(events) {
       for (const event of events) {
         try {
           for (const id of projection.idsOf(event)) {
-            const doc = (await touch(event, id))?.doc ?? null;
-            if (doc === null || !projection.furtherIdsOf) continue;
-            for (const further of projection.furtherIdsOf(doc, event, id)) await touch(event, further, doc);
+            // Most rows are in memory, and waiting for nothing a hundred thousand times takes its time, too.
+            const doc = touch(inMemory(id) ?? (await stored(id)), event, id);
+            if (doc === undefined || !projection.furtherIdsOf) continue;
+            for (const further of projection.furtherIdsOf(doc, event, id))
+              touch(inMemory(further) ?? (await stored(further)), event, further, doc);
           }
         } catch (error) {
           // A store that is away is no fault of the event. One that is too new is left to a newer process, which waits

@@ -24,8 +24,9 @@ export const createPacer = (clock: Clock, share: number): Pacer => {
     slice(work, signal) {
       let startedMs = 0;
       const rest = (): Promise<void> => {
+        if (share === 1) return new Promise(setImmediate);
         const workedMs = Math.max(0, clock.now().getTime() - startedMs);
-        return clock.sleep(share === 1 ? 0 : Math.ceil((workedMs * (1 - share)) / share), signal);
+        return clock.sleep(Math.ceil((workedMs * (1 - share)) / share), signal);
       };
       const result = turn.then(() => {
         startedMs = clock.now().getTime();

@@ -7,6 +7,7 @@ import type { Projection } from '../../ports/projection.ts';
 import type { ReadStore, View } from '../../ports/read-store.ts';
 import type { Clock } from '../../ports/system.ts';
 import { createFolding } from './folding.ts';
+import { createIdFilter } from './id-filter.ts';
 import { createPacer, type Pacer } from './pacer.ts';
 import { buildNumberOf, isBuildOf, viewName } from './read.ts';
 
@@ -66,7 +67,7 @@ export class BuildRefused extends Error {
 }
 
 /** Alone, large commits are fastest; beside checkouts, short pieces of work keep their latency low. */
-const ALONE = { rows: 4_000, events: 20_000, page: 500 };
+const ALONE = { rows: 2_000, events: 10_000, page: 500 };
 const BESIDE = { rows: 250, events: 2_000, page: 100 };
 /** Switching waits for the build to reach the live view this often. */
 const SWITCH_TRIES = 1_000;
@@ -87,9 +88,14 @@ export const fill = async <D>(
   await reads.make(view, projection);
   const pacer = options.pacer ?? createPacer(clock, 1);
   const bounds = pacer.share === 1 ? ALONE : BESIDE;
-  const folding = createFolding(projection, (id) => reads.row<D>(view, id));
-  const startedMs = clock.now().getTime();
   const start = await reads.checkpoint(view);
+  // A build from the first event on holds what this wrote, and a row that it did not write need not be looked for. One
+  // that a crash has left there is no other than this one will be.
+  const written = start === undefined ? createIdFilter() : undefined;
+  const folding = createFolding(projection, async (id) =>
+    written && !written.mayHave(id) ? undefined : reads.row<D>(view, id),
+  );
+  const startedMs = clock.now().getTime();
   let committed = start;
   let at = start;
   let events = 0;
@@ -113,14 +119,15 @@ export const fill = async <D>(
       secondsLeft: left === undefined || eventsPerSecond === 0 ? undefined : left / eventsPerSecond,
     });
   };
-  const written = async (): Promise<void> => {
+  const landed = async (): Promise<void> => {
     if ((await writing) === 'stale') throw new BuildTaken(view);
     writing = undefined;
   };
   const write = async (): Promise<void> => {
-    await written();
+    await landed();
     if (at === undefined || at === committed) return;
     const rows = folding.rows();
+    if (written) for (const { id } of rows) written.add(id);
     writing = reads.commit(view, { from: committed, rows, to: at, ...(fence ? { fence } : {}) });
     // It is awaited before the next one; until then a failure must not count as unhandled.
     writing.catch(() => undefined);
@@ -147,7 +154,7 @@ export const fill = async <D>(
     report(tail);
   }
   await write();
-  await written();
+  await landed();
   return at;
 };
 

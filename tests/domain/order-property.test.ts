@@ -266,7 +266,8 @@ const run = (seed: number, length: number): void => {
       const shape = ORDER_EVENTS[event.type].data.safeParse(event.data);
       assert.ok(shape.success, `${event.type} by ${command.type}: ${shape.error?.message ?? ''}`);
       const stored: Stamped<OrderEvent> = { ...event, meta: command.meta };
-      state = order.evolve(state, stored);
+      // What an event makes is written on a new object: the state before it is somebody else's still.
+      state = order.evolve(Object.freeze(state), stored);
       events.push(stored);
       seen.set(event.type, (seen.get(event.type) ?? 0) + 1);
       assert.equal(

@@ -1,11 +1,12 @@
-import { createReadStream, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { parse as parseStream } from 'csv-parse';
 import { DateTime } from 'luxon';
 import { suite } from 'uvu';
 import { quietLog } from '../quiet-log.ts';
 import * as assert from 'uvu/assert';
+import { openConnection } from '../../adapters/sqlite/driver.ts';
 import { openSqliteEventStore } from '../../adapters/sqlite/event-store.ts';
 import { openSqliteReadStore } from '../../adapters/sqlite/read-store.ts';
 import { systemClock, systemRandomness } from '../../adapters/system.ts';
@@ -88,6 +89,27 @@ const salesSum = async (view: ViewReader<SalesRow>): Promise<Map<string, Figures
   }
 };
 
+/** The same by the README's query, as `sqlite3` runs it. */
+const askedSum = (path: string): Map<string, Figures> => {
+  const readme = readFileSync(resolve(import.meta.dirname, '..', '..', '..', 'README.md'), 'utf8');
+  const [, zone = '', sql = ''] =
+    /<!-- sales -->\n```sh\nTZ=(\S+) sqlite3 data\/views\.db "(.*)"\n```/.exec(readme) ?? [];
+  assert.is(zone, ZONE);
+  const before = process.env.TZ;
+  process.env.TZ = zone;
+  const connection = openConnection(path);
+  try {
+    const days = new Map<string, Figures>();
+    for (const { day, units, revenueMinor } of connection.prepare(sql).all())
+      add(days, String(day), Number(units), Number(revenueMinor));
+    return days;
+  } finally {
+    connection.close();
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  }
+};
+
 const timed = async <T>(what: string, ask: () => Promise<T>): Promise<T> => {
   const from = process.hrtime.bigint();
   const answer = await ask();
@@ -101,7 +123,8 @@ const askViews = async (
   folder: string,
   plain: ReadonlyMap<string, Figures>,
 ): Promise<void> => {
-  const reads = openSqliteReadStore({ path: join(folder, 'views.db'), store: store.id, clock: systemClock });
+  const path = join(folder, 'views.db');
+  const reads = openSqliteReadStore({ path, store: store.id, clock: systemClock });
   try {
     const [soldView, deps] = [sales({ timeZone: ZONE }), { store, reads, clock: systemClock }];
     await timed('the view sales was built', () => catchUp(deps, soldView));
@@ -112,6 +135,10 @@ const askViews = async (
       viewReader<OrderStatusRow>(readable, orderStatus),
     ];
     assert.equal([...(await salesSum(sold))].sort(), [...plain].sort());
+    assert.equal(
+      [...(await timed("the README's query", async () => askedSum(path)))].sort(),
+      [...plain].sort(),
+    );
 
     const [busiest = '', [units] = [0]] = [...plain].sort(([, [a]], [, [b]]) => b - a)[0] ?? [];
     const { startOfDay } = shopCalendar(ZONE);
