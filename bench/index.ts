@@ -7,7 +7,7 @@ import { print, readArguments, runCommand, wholeNumber, WrongUse } from '../scri
 import { systemClock } from '../adapters/system.ts';
 import { compareCheckout } from './checkout.ts';
 import type { Comparison } from './compare.ts';
-import { compareConfirmed, compareForward, compareHanging, type Servers } from './kafka.ts';
+import { compareConfirmed, compareForward, compareHanging, placeOn, type Servers } from './kafka.ts';
 import { compareOrders } from './orders.ts';
 import { compareBesideRebuild, compareRebuild } from './rebuild.ts';
 import { measureRoles } from './sizing.ts';
@@ -15,7 +15,7 @@ import { measureRoles } from './sizing.ts';
 const CONFIRMED_ORDERS = 200;
 
 const HELP = `npm run bench -- [--seconds N] [--orders N] [--kafka HOST:PORT,… [--event-store URL --mongodb URL]] [--json]
-npm run bench -- --sizing [--orders N] [--json]
+npm run bench -- --sizing [--orders N] [--kafka … [--event-store URL --mongodb URL]] [--json]
 
   --sizing     what each role takes of a processor, instead of the ratios; on Linux
   --seconds N  of each round of checkouts (4)
@@ -63,8 +63,7 @@ const printSizing = ({ roles, views }: Awaited<ReturnType<typeof measureRoles>>)
       events.toFixed(1),
       String(Math.round(perSecond)),
     );
-  print('');
-  line('view, built again', 'events/s');
+  if (views.length > 0) line('view, built again', 'events/s');
   for (const { view, perSecond } of views) line(view, String(Math.round(perSecond)));
 };
 
@@ -97,7 +96,8 @@ await runCommand('bench', async () => {
   const machineLine = `${machine.cores} cores (${machine.cpu}), Node ${machine.node}, ${machine.platform}`;
   const tell = (line: string): void => void process.stderr.write(`${line}\n`);
   if (values.sizing) {
-    const sizing = await measureRoles(orders, tell);
+    const place = values.kafka === undefined ? undefined : placeOn(values.kafka.split(','), servers);
+    const sizing = await measureRoles(orders, place?.variables ?? {}, tell).finally(() => place?.clear());
     printSizing(sizing);
     print(machineLine);
     if (values.json) print(JSON.stringify({ at: systemClock.now().toISOString(), machine, ...sizing }));

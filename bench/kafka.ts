@@ -36,7 +36,7 @@ const CATEGORY = 'order';
 const silent = jsonLog('silent');
 
 /** Takes topics and groups of a run away. */
-const clear = async (brokers: readonly string[], prefix: string): Promise<void> => {
+const clearTopics = async (brokers: readonly string[], prefix: string): Promise<void> => {
   const { asAdmin, close } = connectKafka({ brokers, clientId: 'bench', clock: systemClock, log: silent });
   try {
     await asAdmin(async (admin) => {
@@ -154,7 +154,7 @@ export const compareForward = async (
   } finally {
     await Promise.all([publisher.close(), bare.disconnect(), store.close(), shop.stop()]);
     await cluster.close();
-    await clear(brokers, prefix);
+    await clearTopics(brokers, prefix);
   }
 };
 
@@ -186,6 +186,30 @@ const dropDatabases = async (url: string, names: readonly string[]): Promise<voi
   await client.close();
 };
 
+/** What a shop of its own on these servers is told, and how what it has left there is taken away, streams aside. */
+export const placeOn = (
+  brokers: readonly string[],
+  servers: Servers | undefined,
+): Readonly<{ variables: Readonly<Record<string, string>>; clear(): Promise<void> }> => {
+  const prefix = newPrefix();
+  const name = prefix.slice(0, -1);
+  return {
+    variables: {
+      KAFKA_BROKERS: brokers.join(),
+      KAFKA_PREFIX: prefix,
+      ...(servers && {
+        EVENT_STORE_URL: servers.eventStore,
+        EVENT_STORE_PREFIX: name,
+        MONGODB_URL: databaseOn(servers.mongodb, name),
+      }),
+    },
+    async clear() {
+      await clearTopics(brokers, prefix);
+      if (servers) await dropDatabases(servers.mongodb, [name, `${name}-keys`]);
+    },
+  };
+};
+
 /**
  * Milliseconds from checkout to confirmed, one order after the other, with Kafka between, and on `servers` where there
  * are any, and on the embedded store and feed.
@@ -196,19 +220,9 @@ export const compareConfirmed = async (
   orders: number,
   tell: (line: string) => void,
 ): Promise<Comparison> => {
-  const prefix = newPrefix();
-  const name = prefix.slice(0, -1);
-  const onServers = {
-    KAFKA_BROKERS: brokers.join(),
-    KAFKA_PREFIX: prefix,
-    ...(servers && {
-      EVENT_STORE_URL: servers.eventStore,
-      EVENT_STORE_PREFIX: name,
-      MONGODB_URL: databaseOn(servers.mongodb, name),
-    }),
-  };
+  const { variables, clear } = placeOn(brokers, servers);
   const shops = [
-    await startShop({ ROLES: 'all', ...NO_LATENCY, ...onServers }),
+    await startShop({ ROLES: 'all', ...NO_LATENCY, ...variables }),
     await startShop({ ROLES: 'all', ...NO_LATENCY }),
   ] as const;
   try {
@@ -232,8 +246,7 @@ export const compareConfirmed = async (
     return await inTurn(ROUNDS, ours, baseline);
   } finally {
     await Promise.all(shops.map((shop) => shop.stop()));
-    await clear(brokers, prefix);
-    if (servers) await dropDatabases(servers.mongodb, [name, `${name}-keys`]);
+    await clear();
   }
 };
 

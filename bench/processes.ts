@@ -10,6 +10,8 @@ export type Program = Readonly<{ url: string; processorMs(): number; stop(): Pro
 export type Shop = Program & Readonly<{ dataFolder: string }>;
 
 const built = join(import.meta.dirname, '..');
+/** What either program says once it is ready; a server has said its URL by then, where it has one. */
+const READY = /^Stop: |^baseline at /;
 const children = new Set<ChildProcess>();
 const folders = new Set<string>();
 
@@ -30,7 +32,7 @@ const processorMsOf = (pid: number): number => {
   return 10 * (Number(fields[11]) + Number(fields[12]));
 };
 
-/** Starts `program` of the build; resolves once it has printed a URL, rejects when it ends before. */
+/** Starts `program` of the build; resolves once it is ready, rejects when it ends before. */
 const start = (
   program: string,
   args: readonly string[],
@@ -51,9 +53,10 @@ const start = (
         done();
       });
     });
+    let url = '';
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const [url] = /http:\/\/[\d.]+:\d+/.exec(line) ?? [];
-      if (url !== undefined)
+      [url] = /http:\/\/[\d.]+:\d+/.exec(line) ?? [url];
+      if (READY.test(line))
         resolve({
           url,
           processorMs: () => processorMsOf(child.pid!),

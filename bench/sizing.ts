@@ -1,11 +1,12 @@
 /** What each role takes of a processor: every one in a process of its own, which is how a shop grows. */
 import { join } from 'node:path';
-import { openSqliteEventStore } from '../adapters/sqlite/event-store.ts';
-import { systemClock, systemRandomness } from '../adapters/system.ts';
+import { system, systemClock } from '../adapters/system.ts';
+import { readEnvironment } from '../compose/environment.ts';
+import { openParts } from '../compose/parts.ts';
 import { consumers } from '../consumers/index.ts';
 import { categoryOf } from '../domain/kernel.ts';
 import { projectionsOf } from '../projections/index.ts';
-import { basketsOf, checkouts, tokenOf } from './load.ts';
+import { basketsOf, checkouts, getJson, tokenOf } from './load.ts';
 import { delivered, NO_LATENCY } from './orders.ts';
 import { startShop, type Shop } from './processes.ts';
 import { inProcess } from './rebuild.ts';
@@ -13,7 +14,9 @@ import { inProcess } from './rebuild.ts';
 const CUSTOMERS = 100;
 const CONNECTIONS = 8;
 const WARM_UP_ORDERS = 300;
-const IDLE_MS = 5_000;
+/** Seldom: what it takes to answer falls on `api`. */
+const LOOK_MS = 500;
+const IDLE_MS = 10_000;
 const TIME_ZONE = 'Europe/London';
 
 /** `events`: that it handles of an order, on average. `msPerOrder`: of one core. `perSecond`: events, on one core. */
@@ -21,19 +24,18 @@ export type RoleCost = Readonly<{ role: string; events: number; msPerOrder: numb
 /** `perSecond`: events that it is built from. */
 export type ViewCost = Readonly<{ view: string; perSecond: number }>;
 
-/** How many events of an order, and of the stock on its behalf, each consumer and the views are handed. */
-const handledOf = async (dataFolder: string): Promise<ReadonlyMap<string, number>> => {
-  const store = openSqliteEventStore({
-    path: join(dataFolder, 'events.db'),
-    clock: systemClock,
-    newId: systemRandomness.uuid,
-  });
+/** How many events each consumer and the views are handed of what is in the store. */
+const handledOf = async (
+  variables: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<string, number>> => {
+  const { store, close } = await openParts(readEnvironment(variables), system);
   const handled = new Map<string, number>();
   const add = (role: string): void => void handled.set(role, (handled.get(role) ?? 0) + 1);
   try {
     for (let page = await store.readAll(undefined, {}); ; page = await store.readAll(page.scanned, {})) {
       for (const { stream, type } of page.events) {
         add('project');
+        add('forward');
         for (const { name, handles } of consumers) {
           const { categories, types }: Readonly<Record<'categories' | 'types', readonly string[]>> = handles;
           if (categories.includes(categoryOf(stream)) && types.includes(type)) add(`consume:${name}`);
@@ -42,24 +44,45 @@ const handledOf = async (dataFolder: string): Promise<ReadonlyMap<string, number
       if (page.atTail) return handled;
     }
   } finally {
-    await store.close();
+    await close();
+  }
+};
+
+type Lagging = Readonly<{ items: readonly Readonly<{ lag?: Readonly<{ events: number }> }>[] }>;
+/** Resolves when nobody has anything left to do: mails go out after an order is delivered. */
+const worksOff = async (url: string, operator: string): Promise<void> => {
+  for (let busy = true; busy;) {
+    await systemClock.sleep(LOOK_MS);
+    busy = false;
+    for (const what of ['consumers', 'projections'])
+      busy ||= (await getJson<Lagging>(`${url}/ops/${what}`, operator)).items.some(
+        ({ lag }) => lag === undefined || lag.events > 0,
+      );
   }
 };
 
 /**
  * Whole orders, `orders` of them, through a shop whose roles are processes of their own on one data folder. What a
- * process takes while nothing happens is taken off. Needs Linux, which tells of other processes' time.
+ * process takes while nothing happens is taken off. `variables`: of the servers that it is on; none for the embedded
+ * store, which views are built again from as well. Needs Linux, which tells of other processes' time.
  */
 export const measureRoles = async (
   orders: number,
+  variables: Readonly<Record<string, string>>,
   tell: (line: string) => void,
 ): Promise<Readonly<{ roles: readonly RoleCost[]; views: readonly ViewCost[] }>> => {
-  const roles = ['api', 'project', ...consumers.map(({ name }) => `consume:${name}`)];
+  const onServers = Object.keys(variables).length > 0;
+  const roles = [
+    'api',
+    'project',
+    ...(onServers ? ['forward'] : []),
+    ...consumers.map(({ name }) => `consume:${name}`),
+  ];
   const shops = new Map<string, Shop>();
   try {
     for (const role of roles) {
       const beside = shops.get('api')?.dataFolder;
-      shops.set(role, await startShop({ ROLES: role, ...NO_LATENCY }, beside));
+      shops.set(role, await startShop({ ROLES: role, ...NO_LATENCY, ...variables }, beside));
     }
     const { url, dataFolder } = shops.get('api')!;
     const [baskets, operator] = [await basketsOf(url, CUSTOMERS), await tokenOf(url, 'operator')];
@@ -67,6 +90,7 @@ export const measureRoles = async (
     const carryOut = async (amount: number): Promise<void> => {
       await checkouts(url, baskets, CONNECTIONS, { amount });
       await delivered(url, operator, (placed += amount));
+      await worksOff(url, operator);
     };
     const during = async (work: () => Promise<void>): Promise<ReadonlyMap<string, number>> => {
       const before = new Map([...shops].map(([role, shop]) => [role, shop.processorMs()]));
@@ -82,7 +106,7 @@ export const measureRoles = async (
     const idle = await during(() => systemClock.sleep(IDLE_MS));
     const busy = await during(() => carryOut(orders));
     tell(`roles: ${orders} orders in ${Math.round(busy.get('all')! / 1_000)} s`);
-    const handled = await handledOf(dataFolder);
+    const handled = await handledOf({ ...variables, DATA_DIR: dataFolder });
     const costs = roles.map((role): RoleCost => {
       const atRest = (idle.get(role)! / idle.get('all')!) * busy.get('all')!;
       const msPerOrder = Math.max(0, busy.get(role)! - atRest) / orders;
@@ -90,7 +114,7 @@ export const measureRoles = async (
       return { role, events, msPerOrder, perSecond: (1_000 * events) / msPerOrder };
     });
     const views: ViewCost[] = [];
-    for (const { name } of projectionsOf(TIME_ZONE)) {
+    for (const { name } of onServers ? [] : projectionsOf(TIME_ZONE)) {
       const { perSecond } = await inProcess(join(dataFolder, 'events.db'), name);
       views.push({ view: name, perSecond });
     }
