@@ -3,7 +3,6 @@ import { openCluster, WrongTopic } from '../adapters/kafka/cluster.ts';
 import { kafkaFeed } from '../adapters/kafka/feed.ts';
 import { kafkaPublisher } from '../adapters/kafka/publisher.ts';
 import { consumers } from '../consumers/index.ts';
-import type { Checkpoints } from '../ports/checkpoints.ts';
 import type { EventFeed } from '../ports/event-feed.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { EventPublisher } from '../ports/event-publisher.ts';
@@ -26,7 +25,6 @@ export type EventLog = Readonly<{
 
 /** `store`: whose events it takes. */
 export type EventLogDeps = Readonly<{
-  checkpoints: Checkpoints;
   leases: Leases;
   store: EventStore;
   clock: Clock;
@@ -52,7 +50,7 @@ export const openEventLog = (
     KAFKA_RETENTION_MS: retentionMs,
     KAFKA_PREFIX: prefix,
   } = environment;
-  const { checkpoints, leases, clock, log, randomness, store } = deps;
+  const { leases, clock, log, randomness, store } = deps;
   const cluster = openCluster({
     brokers,
     clientId: 'orderfold',
@@ -69,7 +67,7 @@ export const openEventLog = (
   const publisher = kafkaPublisher(cluster, { source });
   const open = [publisher];
   return {
-    feed: kafkaFeed({ cluster, store, checkpoints, leases, holder: randomness.uuid(), clock, log }),
+    feed: kafkaFeed({ cluster, store, leases, holder: randomness.uuid(), clock, log }),
     publisher,
     categories: handled,
     async prepare() {

@@ -69,9 +69,4 @@ export interface EventFeed {
   lag(group: string, filter?: EventFilter): Promise<readonly Lag[]>;
   /** Up to where a group has finished everything, as last saved; undefined is the beginning. */
   reached(group: string): Promise<Position | undefined>;
-  /**
-   * Sets a group (back or forward) so that it goes on behind `to`; undefined is the beginning. Durable when it resolves.
-   * Whoever runs the group hears of it within seconds, stops its work and goes on from there.
-   */
-  seek(group: string, to: Position | undefined): Promise<void>;
 }

@@ -1,8 +1,6 @@
-import type { Checkpoints } from '../../ports/checkpoints.ts';
 import type { EventFeed, Lag } from '../../ports/event-feed.ts';
 import type { Fence, Leases } from '../../ports/lease.ts';
 import type { Clock, Log } from '../../ports/system.ts';
-import type { Position } from '../../domain/kernel.ts';
 import type { Cluster } from './cluster.ts';
 import { FIRST_MARK, latest, markIn, placeOfMark, type Committed } from './mark.ts';
 import type { History } from './gap.ts';
@@ -10,15 +8,13 @@ import { joinGroup } from './member.ts';
 import { placeName } from './message.ts';
 
 /**
- * `checkpoints` keep where a group is sent, and `leases` count the holders of each partition, for the fences: both belong
- * to the bookkeeping, and Kafka keeps how far each group has come. `store`: that the topics are filled from; what they no
+ * `leases` count the holders of each partition, for the fences: Kafka keeps how far each group has come. `store`: that the topics are filled from; what they no
  * longer hold is read there. `holder`: another for each process. `sessionMs`: how long a member without a sign of life
  * keeps its partitions.
  */
 export type KafkaFeedOptions = Readonly<{
   cluster: Cluster;
   store: History;
-  checkpoints: Checkpoints;
   leases: Leases;
   holder: string;
   clock: Clock;
@@ -26,14 +22,10 @@ export type KafkaFeedOptions = Readonly<{
   sessionMs?: number;
 }>;
 
-/** Where a group is asked to go, beside its checkpoints: `n>position`. */
-const SOUGHT = 'sought';
 const SESSION_MS = 10_000;
 /** Of a partition that the broker does not name. */
 const EMPTY = { low: '0', high: '0' };
 
-/** `text`: as it is kept. */
-type Sought = Readonly<{ text: string | undefined; n: number; to: Position | undefined }>;
 type Known = Committed & Readonly<{ topic: string; name: string }>;
 type Ends = Readonly<{ low: string; high: string }>;
 
@@ -43,15 +35,10 @@ type Ends = Readonly<{ low: string; high: string }>;
  * process, else of the last finished one, which is older.
  */
 export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
-  const { cluster, checkpoints, leases, holder, clock, sessionMs = SESSION_MS } = options;
+  const { cluster, leases, holder, clock, sessionMs = SESSION_MS } = options;
   /** Of the groups that are followed here: when the oldest unfinished event of a partition was recorded. */
   const oldest = new Map<string, (partition: string) => string | undefined>();
 
-  const sought = async (group: string): Promise<Sought> => {
-    const text = await checkpoints.get(group, SOUGHT);
-    const [, n, to] = /^(\d+)>(.*)$/.exec(text ?? '') ?? [];
-    return { text, n: Number(n ?? 0), to: to ? (to as Position) : undefined };
-  };
   const fenceOf = async (lease: string): Promise<Fence> => {
     for (;;) {
       const taken = await leases.take(lease, holder, await leases.read(lease));
@@ -108,19 +95,11 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
       /** Where a partition goes on, and whether that is to be committed before. */
       const startOf = async (topic: string, partition: number): Promise<Committed & { fresh: boolean }> => {
         const name = placeName({ topic, partition });
-        const [asked, found, limits] = await Promise.all([
-          sought(group),
-          committed(group, [topic]),
-          ends([topic]),
-        ]);
+        const [found, limits] = await Promise.all([committed(group, [topic]), ends([topic])]);
         const { offset, mark = FIRST_MARK } = found.find((known) => known.name === name) ?? {};
         const { low, high } = limits.get(name) ?? EMPTY;
         // What the group would begin with may be gone from the topic.
         const gap = BigInt(low) > 0n ? ({ gap: true } as const) : {};
-        if (mark.sought < asked.n) {
-          const behind = asked.to === undefined ? {} : { behind: asked.to };
-          return { offset: low, mark: { sought: asked.n, ...behind, ...gap }, fresh: true };
-        }
         if (offset !== undefined)
           return BigInt(offset) < BigInt(low)
             ? { offset: low, mark: { ...mark, ...gap }, fresh: true }
@@ -138,7 +117,6 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
         filter,
         member,
         startOf,
-        soughtNow: async () => (await sought(group)).n,
         firstOf: async (topic, partition) =>
           ((await ends([topic])).get(placeName({ topic, partition })) ?? EMPTY).low,
         fenceOf: (name) => fenceOf(`consume:${group}/${name}`),
@@ -161,24 +139,14 @@ export const kafkaFeed = (options: KafkaFeedOptions): EventFeed => {
     },
 
     async reached(group) {
-      const [asked, found] = await Promise.all([sought(group), places(group)]);
-      if (found.length === 0) return asked.to;
-      const at = found.map(({ mark, behind }) =>
-        mark.sought < asked.n
-          ? { done: false, position: asked.to }
-          : { done: behind === 0, position: placeOfMark(mark) },
-      );
+      const at = (await places(group)).map(({ mark, behind }) => ({
+        done: behind === 0,
+        position: placeOfMark(mark),
+      }));
       const unfinished = at.filter(({ done }) => !done);
       if (unfinished.length === 0) return latest(at.map(({ position }) => position));
       if (unfinished.some(({ position }) => position === undefined)) return undefined;
       return unfinished.map(({ position }) => position).sort()[0];
-    },
-
-    async seek(group, to) {
-      for (;;) {
-        const { text, n } = await sought(group);
-        if (await checkpoints.save(group, SOUGHT, text, `${n + 1}>${to ?? ''}`)) return;
-      }
     },
   };
 };

@@ -5,14 +5,12 @@ import { OtherStore } from '../../ports/event-store.ts';
 
 /**
  * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are
- * dropped until the first one behind it. `sought`: the number of the last seek that this partition has followed. `gap`:
- * the topic no longer holds what comes next, so that it is read from the store.
+ * dropped until the first one behind it. `gap`: the topic no longer holds what comes next, so that it is read from the store.
  */
 export type Mark = Readonly<{
   through?: Position;
   at?: string;
   behind?: Position;
-  sought: number;
   gap?: true;
 }>;
 
@@ -24,12 +22,11 @@ const Stored = z.object({
   through: text.optional(),
   at: z.string().optional(),
   behind: text.optional(),
-  sought: z.number(),
   gap: z.literal(true).optional(),
   store: z.string().optional(),
 });
 
-export const FIRST_MARK: Mark = { sought: 0 };
+export const FIRST_MARK: Mark = {};
 
 const read = (metadata: string | null | undefined): z.infer<typeof Stored> => {
   try {

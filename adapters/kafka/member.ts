@@ -13,8 +13,7 @@ import { createPlace, type Finished, type Place } from './place.ts';
 import { fallsSilent } from './signs.ts';
 
 /**
- * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `soughtNow`: the number of the
- * last seek of the group. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the
+ * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the
  * newest holder of a partition. `store`: as the feed has it.
  */
 export type JoinOptions = Readonly<{
@@ -29,7 +28,6 @@ export type JoinOptions = Readonly<{
   filter: EventFilter;
   member: Member;
   startOf(topic: string, partition: number): Promise<Committed & Readonly<{ fresh: boolean }>>;
-  soughtNow(): Promise<number>;
   firstOf(topic: string, partition: number): Promise<string>;
   fenceOf(partition: string): Promise<Fence>;
 }>;
@@ -41,7 +39,6 @@ const FETCH_MS = 250;
 /** Of a partition: above it no more is fetched, below half of it again. */
 const FETCHED_MESSAGES = 2_000;
 const COMMIT_MS = 200;
-const LOOK_MS = 1_000;
 const AGAIN_MS = 500;
 /** A life of the consumer of which nothing is heard for so long hangs: the driver waits for what is never answered. */
 const SILENT_SESSIONS = 3;
@@ -215,14 +212,9 @@ export const joinGroup = (options: JoinOptions): Joined => {
         });
       };
       await cluster.ask('be followed', beginning());
-      for (let lookMs = 0; !over.aborted; lookMs = (lookMs + COMMIT_MS) % LOOK_MS) {
+      while (!over.aborted) {
         await clock.sleep(COMMIT_MS, over);
-        if (over.aborted) break;
-        await commitAll();
-        if (lookMs > 0) continue;
-        const n = await options.soughtNow().catch(() => 0);
-        const elsewhere = [...places.values()].filter((place) => (place.mark()?.sought ?? n) < n);
-        elsewhere.forEach(again);
+        if (!over.aborted) await commitAll();
       }
       if (!stopping.signal.aborted) throw why;
       await commitAll(LEAVE_MS);

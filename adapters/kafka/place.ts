@@ -189,7 +189,6 @@ export const createPlace = (topic: string, partition: number, filter: EventFilte
       const gap = mark.gap && (filledTo === undefined || out[0]?.cursor.startsWith(gone));
       const behind = mark.gap && !gap ? filledTo : mark.behind;
       mark = {
-        sought: mark.sought,
         ...(through === undefined ? {} : { through }),
         ...(at === undefined ? {} : { at }),
         // Until the first one behind it is finished a crash comes back to where some are to be dropped.

@@ -219,16 +219,6 @@ export const memoryEventLog = (partitions: number): MemoryEventLog => {
         .sort()
         .at(-1);
     },
-
-    async seek(name, to) {
-      const group = groupOf(name, 'beginning');
-      group.behind = to;
-      for (const [partition, committed] of offsetsAt(to).entries()) {
-        const place = group.places[partition]!;
-        // Whoever holds it finds that it does not any more, and takes it anew.
-        Object.assign(place, { committed, token: place.token + 1, holder: undefined });
-      }
-    },
   });
 
   return {

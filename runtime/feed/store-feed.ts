@@ -6,12 +6,8 @@ import type { Clock, Log } from '../../ports/system.ts';
 import type { Held, Leased } from '../lease.ts';
 import { follow, type Way } from './follow.ts';
 import { savedCheckpoint, type SavedCheckpoint } from './checkpoint.ts';
-import { nameOf } from '../retry.ts';
 
 const PARTITION = 'all';
-/** Where a group is asked to go, beside its checkpoint: `n>position`, and `n=` once it has gone there. */
-const SOUGHT = 'sought';
-const LOOK_EVERY_MS = 1_000;
 const COUNT_LIMIT = 1_000;
 const COUNT_PAGES = 8;
 /** The checkpoint of a group that starts "from now" in an empty store: before everything. */
@@ -82,20 +78,6 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
   const startOf = (group: string, from: From): Promise<string | undefined> =>
     firstPlace(options, group, from);
 
-  const sought = async (group: string): Promise<Readonly<{ text: string; to: string }> | undefined> => {
-    const text = await checkpoints.get(group, SOUGHT);
-    const to = /^\d+>(.*)$/.exec(text ?? '')?.[1];
-    return text === undefined || to === undefined ? undefined : { text, to };
-  };
-  /** Only who runs the group moves its checkpoint; a crash between the two steps repeats the first. */
-  const goWhereSought = async (group: string): Promise<void> => {
-    for (let asked = await sought(group); asked; asked = await sought(group)) {
-      const { text, to } = asked;
-      while (!(await checkpoints.save(group, PARTITION, await checkpoints.get(group, PARTITION), to)));
-      await checkpoints.save(group, SOUGHT, text, text.replace(/>.*$/, '='));
-    }
-  };
-
   return {
     partitionOf: () => PARTITION,
     partitionsOf: () => [PARTITION],
@@ -109,9 +91,8 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
       const stopping = new AbortController();
       let current: Session | undefined;
 
-      /** From a start, or from where the group was sought, until it is sought again or the lease is lost. */
+      /** Until the lease, or the checkpoint, is lost to another process. */
       const begin = async ({ fence, signal }: Held): Promise<Session> => {
-        await goWhereSought(group);
         const start = await startOf(group, from);
         const end = new AbortController();
         const assignment = { partition: PARTITION, fence, signal: AbortSignal.any([end.signal, signal]) };
@@ -145,37 +126,18 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
           atTail: page.atTail,
         });
       };
-      /** Ends the session when somebody, in whichever process, seeks. */
-      const watch = async ({ end, assignment: { signal } }: Session): Promise<void> => {
-        for (; !signal.aborted; await clock.sleep(LOOK_EVERY_MS, signal)) {
-          try {
-            if (await sought(group)) end.abort();
-          } catch (error) {
-            log.warn(
-              { group, error: nameOf(error) },
-              'whether the group was set back cannot be read; looking again',
-            );
-          }
-        }
-      };
       const run = async (held: Held): Promise<void> => {
-        let watching: Promise<void> | undefined;
         const leave = async (): Promise<void> => {
           const session = current;
           current = undefined;
           followed.delete(group);
           session?.end.abort();
-          await watching;
           // What was finished is saved before the group goes elsewhere, never after.
           await session?.state.saved.close();
         };
         const way = async (): Promise<Way> => {
           if (current?.end.signal.aborted) await leave();
-          if (!current) {
-            current = await begin(held);
-            watching = watch(current);
-          }
-          const session = current;
+          const session = (current ??= await begin(held));
           return {
             after: session.state.readUpTo,
             signal: session.assignment.signal,
@@ -212,26 +174,12 @@ export const storeFeed = (options: StoreFeedOptions): EventFeed => {
       };
     },
 
-    reached: async (group) =>
-      positionOf((await sought(group))?.to ?? (await checkpoints.get(group, PARTITION))),
-
-    async seek(group, to) {
-      for (;;) {
-        const before = await checkpoints.get(group, SOUGHT);
-        const number = Number(/^\d+/.exec(before ?? '0')?.[0] ?? 0) + 1;
-        if (await checkpoints.save(group, SOUGHT, before, `${number}>${to ?? BEGINNING}`)) return;
-      }
-    },
+    reached: async (group) => positionOf(await checkpoints.get(group, PARTITION)),
 
     async lag(group, filter): Promise<readonly Lag[]> {
-      const asked = await sought(group);
       const here = followed.get(group);
-      const waiting = asked ? [] : (here?.handedOut ?? []);
-      let after = asked
-        ? positionOf(asked.to)
-        : here
-          ? here.readUpTo
-          : positionOf(await checkpoints.get(group, PARTITION));
+      const waiting = here?.handedOut ?? [];
+      let after = here ? here.readUpTo : positionOf(await checkpoints.get(group, PARTITION));
       let events = waiting.length;
       let oldest = waiting[0]?.recordedAt;
       let atTail = false;

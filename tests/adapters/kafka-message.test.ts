@@ -81,7 +81,7 @@ test('what is none of our events says why', () => {
 test('a partition hands out what concerns the group, and parks in sight what cannot be read', () => {
   const place = createPlace('orderfold.order', 2, { categories: ['order'], types: ['OrderPlaced'] });
   assert.not.ok(place.fetched([stored(event(0), 5)], '9'), 'not before it has begun');
-  place.begin('5', { sought: 0 });
+  place.begin('5', {});
   const other = { ...event(1), type: 'OrderClosed' };
   const broken = stored(event(2), 7, { value: Buffer.from([0xff, 0x00]) });
   assert.ok(place.fetched([stored(event(0), 4), stored(event(0), 5), stored(other, 6), broken], '9'));
@@ -112,7 +112,7 @@ test('a partition hands out what concerns the group, and parks in sight what can
   place.finish(first!.deliveries[0]!.cursor);
   assert.equal(place.take(), {
     offset: '6',
-    mark: { sought: 0, through: event(0).position, at: event(0).meta.recordedAt },
+    mark: { through: event(0).position, at: event(0).meta.recordedAt },
   });
   assert.is(place.take(), undefined);
 });
@@ -128,7 +128,7 @@ test('who begins behind a position drops what is at or before it, also after a c
     return place;
   };
   const behind = event(1).position;
-  const place = begun({ sought: 3, behind }, 0);
+  const place = begun({ behind }, 0);
   const two = place.hand(2);
   assert.equal(two?.deliveries, []);
   place.finish(two!.through);
@@ -142,11 +142,11 @@ test('who begins behind a position drops what is at or before it, also after a c
     [2, 3],
   );
   again.finish(rest!.through);
-  assert.equal(again.take()?.mark, { sought: 3, through: event(3).position, at: event(3).meta.recordedAt });
+  assert.equal(again.take()?.mark, { through: event(3).position, at: event(3).meta.recordedAt });
 });
 
 test('what the topic no longer holds comes first; until all of it is finished a crash comes back to it', () => {
-  const from = { sought: 0, through: event(0).position, gap: true } as const;
+  const from = { through: event(0).position, gap: true } as const;
   const begun = (mark = from) => {
     const place = createPlace('orderfold.order', 0, {});
     place.begin('7', mark);
@@ -175,17 +175,17 @@ test('what the topic no longer holds comes first; until all of it is finished a 
 
   const nothing = begun();
   nothing.filled(event(2).position);
-  assert.equal(nothing.take()?.mark, { sought: 0, through: event(0).position, behind: event(2).position });
+  assert.equal(nothing.take()?.mark, { through: event(0).position, behind: event(2).position });
 });
 
 test('what another program wrote beside an offset is no mark', () => {
-  for (const metadata of [null, '', 'x', '{"sought":"no"}', '[]'])
-    assert.equal(markIn(metadata, 'ours', 'payment'), { sought: 0 });
+  for (const metadata of [null, '', 'x', '{"behind":5}', '[]'])
+    assert.equal(markIn(metadata, 'ours', 'payment'), {});
 });
 
 test('what a group has finished of another event store is not taken for its own', () => {
   assert.throws(
-    () => markIn(textOfMark({ sought: 0 }, 'theirs'), 'ours', 'payment'),
+    () => markIn(textOfMark({}, 'theirs'), 'ours', 'payment'),
     (error: Error) =>
       error instanceof OtherStore && /payment .*theirs.*ours: .*KAFKA_PREFIX/.test(error.message),
   );

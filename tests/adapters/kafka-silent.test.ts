@@ -184,8 +184,7 @@ for (const [silent, talks] of [
         },
         onBatch: async () => undefined,
       },
-      startOf: async () => ({ offset: '0', mark: { sought: 0 }, fresh: false }),
-      soughtNow: async () => 0,
+      startOf: async () => ({ offset: '0', mark: {}, fresh: false }),
       firstOf: async () => '0',
       fenceOf: async (lease) => ({ lease, token: 1 }),
     });

@@ -97,7 +97,7 @@ test('with keys and the log hanging too, customers whose key is at hand are serv
     get: (subject) => through().then(() => keys.get(subject)),
     putIfAbsent: (subject, wrapped) => through().then(() => keys.putIfAbsent(subject, wrapped)),
   };
-  const feed = { subscribe: never, lag: never, reached: never, seek: never };
+  const feed = { subscribe: never, lag: never, reached: never };
   const eventLog = {
     feed: {
       ...feed,

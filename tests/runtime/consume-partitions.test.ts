@@ -28,7 +28,6 @@ const handFeed = () => {
     homeOf: (partition) => partition,
     lag: async () => [],
     reached: async () => undefined,
-    seek: async () => undefined,
   };
   const assign = async (partition: string, signal = new AbortController().signal): Promise<Assignment> => {
     await member?.onAssigned({ partition, signal });

@@ -28,13 +28,12 @@ export const kafkaWorlds = ({ brokers }: Pick<KafkaServer, 'brokers'>) => {
     });
     await cluster.makeTopics();
     const store = memoryEventStore();
-    const { checkpoints, leases } = memoryBookkeeping(store.id);
+    const { leases } = memoryBookkeeping(store.id);
     const publisher = kafkaPublisher(cluster, { source: `/orderfold/${store.id}` });
     const feed = (id = store.id) =>
       kafkaFeed({
         cluster,
         store: { ...store, id },
-        checkpoints,
         leases,
         holder: systemRandomness.uuid(),
         clock: systemClock,
