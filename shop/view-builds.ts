@@ -230,10 +230,13 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
       ? { name, view: state.switched.view, previous: state.switched.previous ?? null }
       : 'asked';
   };
-  const end = async (projection: Projection<never>): Promise<void> => {
+  const end = async (projection: Projection<never>, { actor, reason: why }: By): Promise<void> => {
     const open = await openOf(projection);
-    if (open)
-      await controls.report(open.id, { progress: { ...buildState(open), state: 'stopped' }, endedAt: now() });
+    if (!open) return;
+    const state = buildState(open);
+    const data = { view: state.view ?? projection.name, why };
+    await record({ type: 'ViewBuildStopped', data }, actor, derivedUuid('view', open.id, 'stopped'));
+    await controls.report(open.id, { progress: { ...state, state: 'stopped' }, endedAt: now() });
   };
 
   return {
@@ -252,16 +255,17 @@ export const createViewBuilds = (deps: ViewBuildsDeps): ViewBuilds => {
     },
     activate: (name, by) => switched(name, { do: 'activate' }, by),
     rollBack: (name, by) => switched(name, { do: 'roll back' }, by),
-    async stop(name) {
+    async stop(name, by) {
       const projection = named(name);
       if (!projection) return undefined;
-      await end(projection);
+      await end(projection, by);
       return reportView(projection, await present());
     },
-    async drop(name, { actor, reason: why }) {
+    async drop(name, by) {
       const projection = named(name);
       if (!projection) return undefined;
-      await end(projection);
+      const { actor, reason: why } = by;
+      await end(projection, by);
       const view = await unfinishedBuild(reads, projection);
       if (view === undefined)
         throw new BuildRefused(

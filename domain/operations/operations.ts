@@ -80,6 +80,8 @@ export const OPERATIONS_EVENTS = {
   ViewRebuildStarted: v1(z.strictObject({ view: Text, why: Why })),
   /** Readers see `view`; before they saw `previous`. */
   ViewActivated: v1(z.strictObject({ view: Text, previous: Text.exactOptional(), why: Why })),
+  /** What was being done about a view's builds was ended: `view` is the build, or the view where none was begun yet. */
+  ViewBuildStopped: v1(z.strictObject({ view: Text, why: Why })),
   /** A build that readers did not see was thrown away. */
   ViewBuildDropped: v1(z.strictObject({ view: Text, why: Why })),
   ViewRolledBack: v1(z.strictObject({ view: Text, previous: z.string(), why: Why })),

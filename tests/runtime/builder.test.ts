@@ -10,6 +10,7 @@ import { createPacer } from '../../runtime/view/pacer.ts';
 import { runProjection } from '../../runtime/view/project.ts';
 import { BuildRefused } from '../../runtime/view/rebuild.ts';
 import { decimalDistance } from '../../runtime/feed/store-feed.ts';
+import type { RecordOperation } from '../../shop/operations-log.ts';
 import { auditBuilds, createViewBuilds } from '../../shop/view-builds.ts';
 import { dice } from '../crash/customers.ts';
 import { quietLog } from '../quiet-log.ts';
@@ -42,13 +43,17 @@ const views = (projection = counting()) => {
   const commands = new Set<string>();
   const deps = { store: w.store, reads, clock: w.clock, distance: decimalDistance(1) };
   let ids = 0;
+  const record: RecordOperation = async (event, _actor, commandId) => {
+    if (!commands.has(commandId)) recorded.push(event);
+    commands.add(commandId);
+  };
   const operationsOf = (code = projection) =>
     createViewBuilds({
       ...deps,
       controls: w.controls,
       projections: [code],
       present: async () => [],
-      record: async () => undefined,
+      record,
       newId: () => `build-${String((ids += 1)).padStart(4, '0')}`,
     });
   /** A process that carries out what is asked. Writes to the store's small pages take their time. */
@@ -79,10 +84,7 @@ const views = (projection = counting()) => {
         }),
         pacer: createPacer(clock, share),
         log: quietLog,
-        audit: auditBuilds(async (event, _actor, commandId) => {
-          if (!commands.has(commandId)) recorded.push(event);
-          commands.add(commandId);
-        }),
+        audit: auditBuilds(record),
       },
       [code],
     );
@@ -188,6 +190,15 @@ test('what the builds do not allow is refused, and two things at once', async ()
   assert.ok(build!.view === 'counted@1+2' && build!.position! > (position ?? ''), 'it went on');
   assert.is((await operations.drop('counted', by('no use')))?.build, undefined);
   assert.is((await v.reads.builds('counted')).length, 1);
+  assert.equal(
+    v.recorded.map(({ type, data }) => [type, data.why]),
+    [
+      ['ViewRebuildStarted', 'first'],
+      ['ViewBuildStopped', 'not now'],
+      ['ViewRebuildStarted', 'now'],
+      ['ViewBuildDropped', 'no use'],
+    ],
+  );
   await Promise.all([projector.close(), builder.close()]);
 });
 
