@@ -7,8 +7,9 @@ import { mapWhere, onLines, take } from './units.ts';
 
 /** A cancellation that the warehouse was asked for is answered once no shipment is open. */
 export const unlessAnswered = (state: OrderState, shipments: readonly Shipment[]): OrderState => {
-  const { cancellationRequested, ...others } = state;
-  return cancellationRequested && shipments.some((s) => s.open.length > 0) ? state : others;
+  if (!state.cancellationRequested || shipments.some((s) => s.open.length > 0)) return state;
+  const { cancellationRequested: _answered, ...others } = state;
+  return others;
 };
 
 const without = (open: readonly LineQuantity[], left: readonly LineQuantity[]): LineQuantity[] =>

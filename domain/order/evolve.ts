@@ -82,14 +82,14 @@ const holdEnded = (state: OrderState, hold: string, at: string): OrderState => {
 /** Always a new object, of which `after` makes the next state. */
 const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
   const { at } = event.meta;
-  const moved = (step: Step) => ({ since: { ...state.since, [step]: at } });
+  const moved = (step: Step): OrderState['since'] => ({ ...state.since, [step]: at });
   switch (event.type) {
     case 'OrderPlaced':
       return placed(state, event.data, at);
     case 'StockReserved':
       return {
         ...state,
-        ...moved('stock'),
+        since: moved('stock'),
         lines: onLines(state, event.data.lines, (line, quantity) => {
           const from = event.data.from === 'pending' ? 'pending' : 'backordered';
           const units = Math.min(quantity, line[from]);
@@ -100,7 +100,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'StockShort':
       return {
         ...state,
-        ...moved('stock'),
+        since: moved('stock'),
         lines: onLines(state, event.data.lines, (line, quantity) => {
           if (event.data.resolution === 'cancelled') return { ...line, held: line.held ?? 0 };
           const units = Math.min(quantity, line.pending);
@@ -116,14 +116,14 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       const holds = new Map(event.data.lines.map((line) => [line.lineId, line.holds]));
       return {
         ...state,
-        ...moved('stock'),
+        since: moved('stock'),
         lines: state.lines.map((line) => ({ ...line, held: holds.get(line.lineId) ?? line.held })),
       };
     }
     case 'PaymentActionRequired':
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         payment: {
           ...state.payment,
           state: 'action_required',
@@ -133,12 +133,12 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       };
     case 'PaymentAuthorized': {
       const payment = authorized(state.payment, event.data);
-      return { ...state, ...moved('payment'), payment, parcels: dueAgain(payment, state.parcels) };
+      return { ...state, since: moved('payment'), payment, parcels: dueAgain(payment, state.parcels) };
     }
     case 'PaymentDeclined':
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         payment: endAttempt(
           { ...state.payment, attempt: event.data.attempt, declined: event.data.sentence },
           'declined',
@@ -147,7 +147,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'PaymentAuthorizationExpired':
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         payment: endAuthorization(state.payment, event.data.authorizationId, 'expired'),
       };
     case 'PaymentRetryRequested': {
@@ -155,7 +155,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       const { attempt, token } = event.data;
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         ...asked(state, 'payment'),
         payment: {
           ...payment,
@@ -167,7 +167,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       };
     }
     case 'OrderConfirmed':
-      return { ...state, ...moved('shipment'), confirmedAt: at };
+      return { ...state, since: moved('shipment'), confirmedAt: at };
     case 'OrderHeld':
       return {
         ...state,
@@ -193,7 +193,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'ShipmentRequested':
       return {
         ...state,
-        ...moved('shipment'),
+        since: moved('shipment'),
         shipments: [
           ...state.shipments,
           { shipmentId: event.data.shipmentId, requestedAt: at, open: event.data.lines },
@@ -213,7 +213,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       );
       return {
         ...unlessAnswered(state, shipments),
-        ...moved('shipment'),
+        since: moved('shipment'),
         shipments,
         lines: onLines(state, open, (line, quantity) => ({ ...line, requested: line.requested - quantity })),
       };
@@ -223,7 +223,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'ShipmentDelivered':
       return {
         ...state,
-        ...moved('delivery'),
+        since: moved('delivery'),
         parcels: mapWhere(
           state.parcels,
           (p) => p.parcelId === event.data.parcelId,
@@ -234,7 +234,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       const { authorizationId, parcelId, amountMinor } = event.data;
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         captures: [...state.captures, event.data],
         parcels: mapWhere(
           state.parcels,
@@ -254,7 +254,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'PaymentCaptureFailed':
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         parcels: mapWhere(
           state.parcels,
           (p) => p.parcelId === event.data.parcelId,
@@ -264,7 +264,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'PaymentVoided':
       return {
         ...state,
-        ...moved('payment'),
+        since: moved('payment'),
         payment:
           event.data.authorizationId === undefined
             ? endAttempt(state.payment, 'voided')
@@ -273,7 +273,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'ReturnRequested':
       return {
         ...state,
-        ...moved('return'),
+        since: moved('return'),
         ...asked(state, 'return'),
         returns: [...state.returns, { ...event.data, requestedAt: at }],
       };
@@ -290,7 +290,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       };
       return {
         ...state,
-        ...moved('return'),
+        since: moved('return'),
         returns: known
           ? mapWhere(
               state.returns,
@@ -304,13 +304,13 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'RefundRequested':
       return {
         ...state,
-        ...moved('refund'),
+        since: moved('refund'),
         refunds: [...state.refunds, { ...event.data, state: 'requested' }],
       };
     case 'PaymentRefunded':
       return {
         ...state,
-        ...moved('refund'),
+        since: moved('refund'),
         refunds: mapWhere(
           state.refunds,
           (r) => r.refundId === event.data.refundId,
@@ -320,7 +320,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'RefundFailed':
       return {
         ...state,
-        ...moved('refund'),
+        since: moved('refund'),
         refunds: mapWhere(
           state.refunds,
           (r) => r.refundId === event.data.refundId,
