@@ -84,7 +84,8 @@ figures('gives a fact that names nobody, under the same id when it is given agai
     [placed.id, 'OrderPlaced', ORDER_ID, 5, 8_500],
   );
   const text = JSON.stringify(fact);
-  for (const secret of [CONTACT.name, CONTACT.email, 'c-1', 'box', 'tok'])
+  // In quotes: an id of an event may end one of its parts in it.
+  for (const secret of [CONTACT.name, CONTACT.email, '"c-1"', 'box', 'tok'])
     assert.not.ok(text.includes(secret), `${secret} in ${text}`);
   assert.ok(
     Object.values(fact ?? {}).every((value) => typeof value !== 'object'),
