@@ -119,9 +119,9 @@ test('taken from a shop under load it comes back whole, with every order that wa
         const folded = await foldAll(parts);
         assert.ok(folded.orders.size >= before.length);
         const wrong = await brokenAccounts(back, parts, folded);
-        // The outside was copied later, and knows orders that these events do not.
+        // The outside was copied later: it knows orders that these events do not, and mails of what came after them.
         assert.equal(
-          wrong.filter((sentence) => !sentence.endsWith(' is of no order')),
+          wrong.filter((sentence) => !/ is of no order$| events, 0 without one$/.test(sentence)),
           [],
         );
       } finally {
