@@ -174,18 +174,22 @@ const stockAccounts = ({ stock, orders: all }: Folded): readonly string[] => {
 
 const MESSAGE_ID = /^Message-ID: <([^@>]+)@orderfold>/im;
 
-/** One mail for each event that is written about, and each on the order's record. */
-const mailAccounts = (folder: string, { mails, orders: all }: Folded): readonly string[] => {
+/** The events that the mails in the outbox of a data folder are about. */
+export const mailedIn = (folder: string): readonly string[] => {
   const outbox = join(folder, 'outbox');
-  const ids = readdirSync(outbox)
+  return readdirSync(outbox)
     .filter((name) => name.endsWith('.eml'))
     .map((name) => MESSAGE_ID.exec(readFileSync(join(outbox, name), 'utf8'))?.[1] ?? `none in ${name}`);
-  const expected = [...mails.values()].flat();
-  const wrong = ids.length === new Set(ids).size ? [] : ['two mails have the same Message-ID'];
+};
+
+/** One mail for each event that is written about, and each on the order's record. */
+const mailAccounts = (folder: string, { mails, orders: all }: Folded): readonly string[] => {
+  const ids = mailedIn(folder);
   const there = new Set(ids);
-  const missing = expected.filter((id) => !there.has(id));
-  if (missing.length > 0 || ids.length !== expected.length)
-    wrong.push(`${ids.length} mails for ${expected.length} events, ${missing.length} without one`);
+  const expected = new Set([...mails.values()].flat());
+  const wrong = ids.length === there.size ? [] : ['two mails have the same Message-ID'];
+  for (const id of expected) if (!there.has(id)) wrong.push(`event ${id} has no mail`);
+  for (const id of there) if (!expected.has(id)) wrong.push(`mail ${id} is of no event`);
   for (const [orderId, about] of mails)
     if (all.get(orderId)?.notified.length !== about.length)
       wrong.push(

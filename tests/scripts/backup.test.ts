@@ -7,7 +7,7 @@ import { BACKED_UP } from '../../adapters/backup.ts';
 import { system } from '../../adapters/system.ts';
 import { openParts } from '../../compose/parts.ts';
 import { statusOf } from '../../domain/order/status.ts';
-import { brokenAccounts, foldAll } from '../crash/accounts.ts';
+import { brokenAccounts, foldAll, mailedIn } from '../crash/accounts.ts';
 import { eventually } from '../flow/client.ts';
 import { environmentOf, newFolder, openShop, type Shop } from '../flow/shop.ts';
 
@@ -92,6 +92,7 @@ test('taken from a shop under load it comes back whole, with every order that wa
       const checked = await run('check', back);
       assert.is(checked.code, 0, checked.output);
       assert.is(checked.json.events, restored.json.events);
+      const mailedBefore = new Set(mailedIn(back).map((id) => `mail ${id} is of no event`));
       const again = await openShop(back);
       opened.push(again);
       for (const orderId of before) {
@@ -119,9 +120,9 @@ test('taken from a shop under load it comes back whole, with every order that wa
         const folded = await foldAll(parts);
         assert.ok(folded.orders.size >= before.length);
         const wrong = await brokenAccounts(back, parts, folded);
-        // The outside was copied later: it knows orders that these events do not, and mails of what came after them.
+        // The outside was copied later: it knows orders that these events do not, and mails that were sent after them.
         assert.equal(
-          wrong.filter((sentence) => !/ is of no order$| events, 0 without one$/.test(sentence)),
+          wrong.filter((sentence) => !sentence.endsWith(' is of no order') && !mailedBefore.has(sentence)),
           [],
         );
       } finally {
