@@ -21,8 +21,8 @@ const CONNECTIONS = 16;
 const PATTERNS = 100;
 const APPENDS_AT_ONCE = 64;
 const FEW_EVENTS = 100_000;
-const VIEW = 'order-status';
 const MANY_EVENTS = 1_000_000;
+const VIEW = 'order-status';
 const opened = { clock: systemClock, newId: systemRandomness.uuid };
 
 type Tell = (line: string) => void;

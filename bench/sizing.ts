@@ -1,10 +1,10 @@
 /** What each role takes of a processor: every one in a process of its own, which is how a shop grows. */
 import { join } from 'node:path';
+import { passing } from '../adapters/stored-event.ts';
 import { system, systemClock } from '../adapters/system.ts';
 import { readEnvironment } from '../compose/environment.ts';
 import { openParts } from '../compose/parts.ts';
 import { consumers } from '../consumers/index.ts';
-import { categoryOf } from '../domain/kernel.ts';
 import { projectionsOf } from '../projections/index.ts';
 import { basketsOf, checkouts, getJson, tokenOf } from './load.ts';
 import { delivered, NO_LATENCY } from './orders.ts';
@@ -17,7 +17,6 @@ const WARM_UP_ORDERS = 300;
 /** Seldom: what it takes to answer falls on `api`. */
 const LOOK_MS = 500;
 const IDLE_MS = 10_000;
-const TIME_ZONE = 'Europe/London';
 
 /** `events`: that it handles of an order, on average. `msPerOrder`: of one core. `perSecond`: events, on one core. */
 export type RoleCost = Readonly<{ role: string; events: number; msPerOrder: number; perSecond: number }>;
@@ -30,16 +29,14 @@ const handledOf = async (
 ): Promise<ReadonlyMap<string, number>> => {
   const { store, close } = await openParts(readEnvironment(variables), system);
   const handled = new Map<string, number>();
+  const followers = consumers.map(({ name, handles }) => ({ name, passes: passing(handles) }));
   const add = (role: string): void => void handled.set(role, (handled.get(role) ?? 0) + 1);
   try {
     for (let page = await store.readAll(undefined, {}); ; page = await store.readAll(page.scanned, {})) {
-      for (const { stream, type } of page.events) {
+      for (const event of page.events) {
         add('project');
         add('forward');
-        for (const { name, handles } of consumers) {
-          const { categories, types }: Readonly<Record<'categories' | 'types', readonly string[]>> = handles;
-          if (categories.includes(categoryOf(stream)) && types.includes(type)) add(`consume:${name}`);
-        }
+        for (const { name, passes } of followers) if (passes(event)) add(`consume:${name}`);
       }
       if (page.atTail) return handled;
     }
@@ -92,29 +89,28 @@ export const measureRoles = async (
       await delivered(url, operator, (placed += amount));
       await worksOff(url, operator);
     };
-    const during = async (work: () => Promise<void>): Promise<ReadonlyMap<string, number>> => {
-      const before = new Map([...shops].map(([role, shop]) => [role, shop.processorMs()]));
-      const startedMs = performance.now();
+    const processors = (): ReadonlyMap<string, number> =>
+      new Map([...shops].map(([role, shop]) => [role, shop.processorMs()]));
+    /** `ms`: how long it took; `msOf`: what a role took of a core in that time. */
+    const during = async (work: () => Promise<void>) => {
+      const [before, startedMs] = [processors(), performance.now()];
       await work();
-      const tookMs = performance.now() - startedMs;
-      return new Map([...shops].map(([role, shop]) => [role, shop.processorMs() - before.get(role)!])).set(
-        'all',
-        tookMs,
-      );
+      const [after, ms] = [processors(), performance.now() - startedMs];
+      return { ms, msOf: (role: string): number => after.get(role)! - before.get(role)! };
     };
     await carryOut(WARM_UP_ORDERS);
     const idle = await during(() => systemClock.sleep(IDLE_MS));
     const busy = await during(() => carryOut(orders));
-    tell(`roles: ${orders} orders in ${Math.round(busy.get('all')! / 1_000)} s`);
+    tell(`roles: ${orders} orders in ${Math.round(busy.ms / 1_000)} s`);
     const handled = await handledOf({ ...variables, DATA_DIR: dataFolder });
     const costs = roles.map((role): RoleCost => {
-      const atRest = (idle.get(role)! / idle.get('all')!) * busy.get('all')!;
-      const msPerOrder = Math.max(0, busy.get(role)! - atRest) / orders;
+      const atRest = (idle.msOf(role) / idle.ms) * busy.ms;
+      const msPerOrder = Math.max(0, busy.msOf(role) - atRest) / orders;
       const events = role === 'api' ? 1 : (handled.get(role) ?? 0) / placed;
       return { role, events, msPerOrder, perSecond: (1_000 * events) / msPerOrder };
     });
     const views: ViewCost[] = [];
-    for (const { name } of onServers ? [] : projectionsOf(TIME_ZONE)) {
+    for (const { name } of onServers ? [] : projectionsOf(readEnvironment({}).SHOP_TIMEZONE)) {
       const { perSecond } = await inProcess(join(dataFolder, 'events.db'), name);
       views.push({ view: name, perSecond });
     }

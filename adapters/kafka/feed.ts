@@ -8,9 +8,9 @@ import { joinGroup } from './member.ts';
 import { placeName } from './message.ts';
 
 /**
- * `leases` count the holders of each partition, for the fences: Kafka keeps how far each group has come. `store`: that the topics are filled from; what they no
- * longer hold is read there. `holder`: another for each process. `sessionMs`: how long a member without a sign of life
- * keeps its partitions.
+ * `leases` count the holders of each partition, for the fences: Kafka keeps how far each group has come. `store`: that
+ * the topics are filled from; what they no longer hold is read there. `holder`: another for each process. `sessionMs`:
+ * how long a member without a sign of life keeps its partitions.
  */
 export type KafkaFeedOptions = Readonly<{
   cluster: Cluster;

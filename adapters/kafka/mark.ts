@@ -5,7 +5,8 @@ import { OtherStore } from '../../ports/event-store.ts';
 
 /**
  * `through`: position of the last event that is finished, recorded at `at` (ISO 8601). `behind`: events up to there are
- * dropped until the first one behind it. `gap`: the topic no longer holds what comes next, so that it is read from the store.
+ * dropped until the first one behind it. `gap`: the topic no longer holds what comes next, so that it is read from the
+ * store.
  */
 export type Mark = Readonly<{
   through?: Position;

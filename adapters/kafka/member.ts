@@ -13,8 +13,8 @@ import { createPlace, type Finished, type Place } from './place.ts';
 import { fallsSilent } from './signs.ts';
 
 /**
- * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `firstOf`: the first offset that a partition still holds. `fenceOf`: makes this member the
- * newest holder of a partition. `store`: as the feed has it.
+ * `startOf`: where a partition goes on; `fresh`: to be committed before anything else. `firstOf`: the first offset that
+ * a partition still holds. `fenceOf`: makes this member the newest holder of a partition. `store`: as the feed has it.
  */
 export type JoinOptions = Readonly<{
   cluster: Cluster;

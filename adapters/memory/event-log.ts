@@ -23,11 +23,11 @@ type Holder = Readonly<{ member: number; token: number }>;
 /** Of one partition. `committed`: how many of its events are finished. `meant`: who should hold it. */
 type Place = { committed: number; token: number; meant: number | undefined; holder: Holder | undefined };
 /** `behind`: what stands up to there is not for the group, also when it is published late. */
-type Group = {
-  readonly places: readonly Place[];
-  readonly members: Map<number, number>;
+type Group = Readonly<{
+  places: readonly Place[];
+  members: Map<number, number>;
   behind: Position | undefined;
-};
+}>;
 
 const BEATS = 10;
 

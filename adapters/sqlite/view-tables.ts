@@ -85,20 +85,20 @@ export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step
     });
 
   return ({ id, doc, columns, at }) => {
-    const value = (name: string): SqlValue => (doc === null ? null : stored(columns[name]));
     const text = doc === null ? null : JSON.stringify(doc);
-    const row: Step = { sql: upsert, values: [id, at, text, ...names.map(value)] };
-    if (sides.length === 0) return [row];
-    const before: Step[] = [];
-    const behind: Step[] = [];
-    for (const { several, others, remove, add } of sides) {
+    const values = names.map((name): SqlValue => (doc === null ? null : stored(columns[name])));
+    const value = (name: string): SqlValue => values[names.indexOf(name)]!;
+    const removed = sides.map(({ several, others, remove }): Step => ({
+      sql: remove,
+      values: [id, at, value(several), ...others.map(value)],
+    }));
+    const added = sides.map(({ several, others, add }): Step => {
       const rest = others.map(value);
-      before.push({ sql: remove, values: [id, at, value(several), ...rest] });
       // Not in the index at all when one of the columns is missing.
       const texts = rest.includes(null) ? '[]' : (value(several) ?? '[]');
-      behind.push({ sql: add, values: [...rest, id, texts, id, at] });
-    }
-    return [...before, row, ...behind];
+      return { sql: add, values: [...rest, id, texts, id, at] };
+    });
+    return [...removed, { sql: upsert, values: [id, at, text, ...values] }, ...added];
   };
 };
 
