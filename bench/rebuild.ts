@@ -19,6 +19,9 @@ const CUSTOMERS = 50;
 const CONNECTIONS = 16;
 /** Orders that a shop carried out, of which the store is made. */
 const PATTERNS = 100;
+/** One after the other, as a shop's are, which for its indexes is not the same as all at once. */
+const MS_AN_EVENT = 5;
+const TIMES = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 const APPENDS_AT_ONCE = 64;
 const FEW_EVENTS = 100_000;
 const MANY_EVENTS = 1_000_000;
@@ -55,13 +58,17 @@ const grow = async (
   from: number,
   events: number,
 ): Promise<number> => {
+  const firstMs = Date.parse(patterns[0]![0]!.meta.at);
   let [made, next] = [from, 0];
   const appendOne = async (): Promise<void> => {
     const pattern = patterns[next++ % patterns.length]!;
+    const [{ stream, meta }] = pattern as [EventEnvelope];
+    const laterMs = firstMs + made * MS_AN_EVENT - Date.parse(meta.at);
     made += pattern.length;
-    const [{ stream }] = pattern as [EventEnvelope];
     const id = stream.slice(stream.indexOf('-') + 1);
-    const text = JSON.stringify(pattern).replaceAll(id, systemRandomness.uuid());
+    const text = JSON.stringify(pattern)
+      .replaceAll(id, systemRandomness.uuid())
+      .replace(TIMES, (time) => new Date(Date.parse(time) + laterMs).toISOString());
     const copy = (JSON.parse(text) as EventEnvelope[]).map((event) => ({
       ...event,
       id: systemRandomness.uuid(),

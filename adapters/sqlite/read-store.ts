@@ -6,6 +6,7 @@ import type {
   Build,
   ChangeCursor,
   Changes,
+  Commit,
   Find,
   Found,
   KeyPart,
@@ -42,6 +43,8 @@ const SCHEMA = `
   create table if not exists active (name text primary key, view text not null, previous text) strict, without rowid;
   ${FENCES}`;
 
+/** A batch of rows changes pages of each index; those that do not stay in memory are written more than once. */
+const WRITING_CACHE_KIB = 16_384;
 /** Rows that are made ready between two turns of the event loop. */
 const PREPARED_ROWS = 500;
 
@@ -68,6 +71,7 @@ export const openSqliteReadStore = ({
     what: 'the views',
     schema: SCHEMA,
     synchronous: 'normal',
+    pragmas: `cache_size = -${WRITING_CACHE_KIB}`,
     unavailable: StoreUnavailable,
   });
   const changes = createChanges({ clock, everyMs: LOOK_EVERY_MS, version: () => file.version() });
@@ -144,6 +148,30 @@ export const openSqliteReadStore = ({
     return { rows: found, next: rows.length > limit ? (found.at(-1)?.cursor ?? null) : null };
   };
 
+  /** The steps of a commit. Throws TypeError for a value that its column cannot hold. */
+  const committing = async (view: View, shape: Shape, { from, rows, to, fence }: Commit): Promise<Step[]> => {
+    const written = rowSteps(view, shape);
+    for (const [at, row] of rows.entries()) {
+      if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
+      checkColumns(shape, row.columns);
+      written.add(row);
+    }
+    return [
+      ...fenced(fence),
+      {
+        ...step(
+          'update builds set checkpoint = ? where view = ? and store = ? and checkpoint is ?',
+          to,
+          view,
+          store,
+          from ?? null,
+        ),
+        changes: 1,
+      },
+      ...written.steps(),
+    ];
+  };
+
   return {
     async make(view, { columns, indexes }) {
       if (known(view)) return;
@@ -207,29 +235,12 @@ export const openSqliteReadStore = ({
 
     checkpoint: async (view) => known(view)?.checkpoint,
 
-    async commit(view, { from, rows, to, fence }) {
+    async commit(view, batch) {
       const build = known(view);
-      if (!build || build.checkpoint !== from) return 'stale';
-      const steps: Step[] = [
-        ...fenced(fence),
-        {
-          ...step(
-            'update builds set checkpoint = ? where view = ? and store = ? and checkpoint is ?',
-            to,
-            view,
-            store,
-            from ?? null,
-          ),
-          changes: 1,
-        },
-      ];
-      const stepsOf = rowSteps(view, build.shape);
-      for (const [at, row] of rows.entries()) {
-        if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
-        checkColumns(build.shape, row.columns);
-        steps.push(...stepsOf(row));
-      }
-      if (!(await file.write(...steps)).ok) return 'stale';
+      if (!build || build.checkpoint !== batch.from) return 'stale';
+      // Nothing of the batch is kept here while it is on its way to disk: it would grow old, which the collector pays for.
+      const { ok } = await committing(view, build.shape, batch).then((steps) => file.write(...steps));
+      if (!ok) return 'stale';
       changes.tell();
       return 'committed';
     },

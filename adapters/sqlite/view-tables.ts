@@ -54,14 +54,21 @@ export const nameTables = (name: string, view: View): readonly string[] => {
 const stored = (value: ColumnValue | undefined): SqlValue =>
   value === undefined || value === null ? null : typeof value === 'object' ? JSON.stringify(value) : value;
 
-/** Steps that write a row unless what is there is as new; their statements are put together once for all rows. */
-export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step[]) => {
+/** What writes rows, each unless what is there is as new. */
+export type RowSteps = Readonly<{
+  add(row: Row): void;
+  /** For the rows added, all those of one statement together. */
+  steps(): readonly Step[];
+}>;
+
+export const rowSteps = (view: View, shape: Shape): RowSteps => {
   const names = Object.keys(shape.columns);
   const table = quoted(view);
   const all = ['position', 'doc', ...names.map(quoted)];
   const upsert = `insert into ${table} (id, ${all.join(', ')}) values (?, ${all.map(() => '?').join(', ')})
     on conflict (id) do update set ${all.map((column) => `${column} = excluded.${column}`).join(', ')}
     where excluded.position > ${table}.position`;
+  const upserts: SqlValue[][] = [];
   const ours = `exists (select 1 from ${table} where id = ? and position = ?)`;
   const sides = Object.entries(shape.indexes)
     .filter(([index]) => isSide(shape, index))
@@ -72,33 +79,37 @@ export const rowSteps = (view: View, shape: Shape): ((row: Row) => readonly Step
       const key = [several, ...others].map(quoted).join(', ');
       const changed = [several, ...others].map((part) => `t.${quoted(part)} is not ?`).join(' or ');
       return {
-        several,
-        others,
+        several: names.indexOf(several),
+        others: others.map((part) => names.indexOf(part)),
         // By what the row was found by until now, which the row itself still says.
         remove: `delete from ${side} where (${key}, id) in (
           select j.value, ${others.map((part) => `t.${quoted(part)}, `).join('')}t.id
           from ${table} t, json_each(t.${quoted(several)}) j
           where t.id = ? and t.position < ? and (${changed}))`,
+        removed: [] as SqlValue[][],
         add: `insert or ignore into ${side} (${key}, id)
           select value, ${others.map(() => '?, ').join('')}? from json_each(?) where ${ours}`,
+        added: [] as SqlValue[][],
       };
     });
 
-  return ({ id, doc, columns, at }) => {
-    const text = doc === null ? null : JSON.stringify(doc);
-    const values = names.map((name): SqlValue => (doc === null ? null : stored(columns[name])));
-    const value = (name: string): SqlValue => values[names.indexOf(name)]!;
-    const removed = sides.map(({ several, others, remove }): Step => ({
-      sql: remove,
-      values: [id, at, value(several), ...others.map(value)],
-    }));
-    const added = sides.map(({ several, others, add }): Step => {
-      const rest = others.map(value);
-      // Not in the index at all when one of the columns is missing.
-      const texts = rest.includes(null) ? '[]' : (value(several) ?? '[]');
-      return { sql: add, values: [...rest, id, texts, id, at] };
-    });
-    return [...removed, { sql: upsert, values: [id, at, text, ...values] }, ...added];
+  return {
+    add({ id, doc, columns, at }) {
+      const values = names.map((name): SqlValue => (doc === null ? null : stored(columns[name])));
+      upserts.push([id, at, doc === null ? null : JSON.stringify(doc), ...values]);
+      for (const { several, others, removed, added } of sides) {
+        const texts = values[several] as SqlValue;
+        const rest = others.map((other) => values[other] as SqlValue);
+        removed.push([id, at, texts, ...rest]);
+        // Not in the index at all when one of the columns is missing.
+        if (texts !== null && !rest.includes(null)) added.push([...rest, id, texts, id, at]);
+      }
+    },
+    steps: () => [
+      ...sides.map(({ remove, removed }) => ({ sql: remove, each: removed })),
+      { sql: upsert, each: upserts },
+      ...sides.map(({ add, added }) => ({ sql: add, each: added })),
+    ],
   };
 };
 

@@ -52,13 +52,14 @@ const run = (steps: Batch['jobs'][number]): Outcome => {
   const several = steps.length > 1;
   if (several) save.run();
   const rows: SqlRow[][] = [];
-  for (const [at, { statement, values, changes, returns }] of steps.entries()) {
+  for (const [at, { statement, each, changes, returns }] of steps.entries()) {
     let changed = 0;
     try {
-      if (returns) {
-        rows.push(statementAt(statement).all(...values));
-        changed = rows.at(-1)!.length;
-      } else changed = Number(statementAt(statement).run(...values).changes);
+      for (const values of each)
+        if (returns) {
+          rows.push(statementAt(statement).all(...values));
+          changed = rows.at(-1)!.length;
+        } else changed = Number(statementAt(statement).run(...values).changes);
     } catch (error) {
       if (sqliteCode(error) !== 'CONSTRAINT') throw error;
       changed = -1;

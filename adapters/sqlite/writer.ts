@@ -2,11 +2,14 @@
 import { Worker } from 'node:worker_threads';
 import type { SqlRow, SqlValue } from './driver.ts';
 
+type Values = readonly SqlValue[];
 /**
- * One statement. `changes`: how many rows it must change (or return), else nothing of its job is kept; so it is with
- * a constraint that it breaks.
+ * One statement, or (`each`) the same one with many values, one after the other. `changes`: how many rows it must change
+ * (or return), else nothing of its job is kept; so it is with a constraint that it breaks.
  */
-export type Step = Readonly<{ sql: string; values: readonly SqlValue[]; changes?: number }>;
+export type Step =
+  | Readonly<{ sql: string; values: Values; changes?: number }>
+  | Readonly<{ sql: string; each: readonly Values[] }>;
 /** `rows`: of each step that reads or returns some. `step`: the one that was refused. */
 export type Outcome =
   Readonly<{ ok: true; rows: readonly SqlRow[][] }> | Readonly<{ ok: false; step: number }>;
@@ -14,12 +17,7 @@ export type Outcome =
 /** FULL: a commit is on disk once it resolves. NORMAL: a power cut may take the last ones along, and nothing else. */
 export type Synchronous = 'full' | 'normal';
 export type WriterData = Readonly<{ path: string; synchronous: Synchronous; pragmas: string }>;
-type Prepared = Readonly<{
-  statement: number;
-  values: readonly SqlValue[];
-  changes?: number;
-  returns: boolean;
-}>;
+type Prepared = Readonly<{ statement: number; each: readonly Values[]; changes?: number; returns: boolean }>;
 /** `fresh`: statements that are new to the thread, counted on from those it knows. */
 export type Batch = Readonly<{ fresh: readonly string[]; jobs: readonly (readonly Prepared[])[] }>;
 export type Finished =
@@ -39,18 +37,17 @@ const MEMORY = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 };
 
 const RETURNS = /^select | returning /;
 
-type Waiting = Readonly<{
-  steps: readonly Step[];
-  resolve(outcome: Outcome): void;
-  reject(error: unknown): void;
-}>;
+type Asker = Readonly<{ resolve(outcome: Outcome): void; reject(error: unknown): void }>;
+type Waiting = Asker & Readonly<{ steps: readonly Step[] }>;
 type Known = Readonly<{ statement: number; returns: boolean }>;
 type Thread = Readonly<{ worker: Worker; known: Map<string, Known>; ended: Promise<void> }>;
 
+const eachOf = (step: Step): readonly Values[] => ('each' in step ? step.each : [step.values]);
 const charactersOf = (steps: readonly Step[]): number => {
   let characters = 0;
-  for (const { values } of steps)
-    for (const value of values) characters += typeof value === 'string' ? value.length : 8;
+  for (const step of steps)
+    for (const values of eachOf(step))
+      for (const value of values) characters += typeof value === 'string' ? value.length : 8;
   return characters;
 };
 
@@ -59,7 +56,7 @@ export const openWriter = (
   unavailable: (message: string, code: string) => Error,
 ): Writer => {
   let queue: Waiting[] = [];
-  let underWay: readonly Waiting[] = [];
+  let underWay: readonly Asker[] = [];
   let thread: Thread | undefined;
   let closing: Promise<void> | undefined;
   const atRest: (() => void)[] = [];
@@ -111,21 +108,21 @@ export const openWriter = (
     let [taken, characters] = [0, 0];
     while (taken < queue.length && taken < BATCH_JOBS && (taken === 0 || characters < BATCH_CHARACTERS))
       characters += charactersOf(queue[taken++]!.steps);
-    underWay = queue.slice(0, taken);
+    const sent = queue.slice(0, taken);
     queue = queue.slice(taken);
+    // Without what they write: the thread has a copy, and a large one held until it answers is copied by the collector.
+    underWay = sent.map(({ resolve, reject }) => ({ resolve, reject }));
     const { worker, known } = (thread ??= start());
     const fresh: string[] = [];
-    const jobs = underWay.map(({ steps }) =>
-      steps.map(({ sql, values, changes }): Prepared => {
-        let prepared = known.get(sql);
+    const jobs = sent.map(({ steps }) =>
+      steps.map((step): Prepared => {
+        let prepared = known.get(step.sql);
         if (!prepared) {
-          known.set(sql, (prepared = { statement: known.size, returns: RETURNS.test(sql) }));
-          fresh.push(sql);
+          known.set(step.sql, (prepared = { statement: known.size, returns: RETURNS.test(step.sql) }));
+          fresh.push(step.sql);
         }
-        const { statement, returns } = prepared;
-        return changes === undefined
-          ? { statement, values, returns }
-          : { statement, values, returns, changes };
+        const changes = 'changes' in step ? { changes: step.changes } : {};
+        return { ...prepared, each: eachOf(step), ...changes };
       }),
     );
     // A process that waits for nothing else may end; one that waits for a commit may not.

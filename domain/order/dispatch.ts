@@ -1,5 +1,6 @@
 /** How goods leave: what a parcel changes on lines and shipments, and when a cancellation is answered by it. */
 import { sum } from '../money.ts';
+import { plus } from '../plus.ts';
 import type { LineQuantity, OrderEventData } from './events.ts';
 import { drawnOn } from './payment.ts';
 import { chargeable, type OrderState, type Shipment } from './state.ts';
@@ -44,7 +45,7 @@ export const dispatched = (
   data: OrderEventData['ShipmentDispatched'],
   at: string,
 ): OrderState => {
-  const { lines, ...rest } = data;
+  const { lines } = data;
   const shipment = state.shipments.find(({ shipmentId }) => shipmentId === data.shipmentId);
   const askedFor = (lineId: string) =>
     sum(shipment?.open ?? [], (l) => (l.lineId === lineId ? l.quantity : 0));
@@ -74,13 +75,15 @@ export const dispatched = (
     lines: changed,
     parcels: [
       ...state.parcels,
-      drawnOn(state.payment, state.parcels, {
-        ...rest,
-        lines,
-        dispatchedAt: at,
-        capture: data.amountMinor > 0 ? 'due' : 'none',
-      }),
+      drawnOn(
+        state.payment,
+        state.parcels,
+        plus(data, {
+          dispatchedAt: at,
+          capture: data.amountMinor > 0 ? 'due' : 'none',
+        }),
+      ),
     ],
-    since: { ...state.since, shipment: at, delivery: at },
+    since: plus(state.since, { shipment: at, delivery: at }),
   };
 };

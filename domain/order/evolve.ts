@@ -5,6 +5,7 @@ import type { OrderEvent, OrderEventData } from './events.ts';
 import { dispatched, unlessAnswered } from './dispatch.ts';
 import { authorized, captureFailed, dueAgain, endAttempt, endAuthorization } from './payment.ts';
 import { dueMinor, isSettled, type Limited, type OrderState, type Return, type Step } from './state.ts';
+import { plus } from '../plus.ts';
 import { remember, type Remembered } from '../remembered.ts';
 import { cancelUnits, mapWhere, onLines } from './units.ts';
 
@@ -82,7 +83,7 @@ const holdEnded = (state: OrderState, hold: string, at: string): OrderState => {
 /** Always a new object, of which `after` makes the next state. */
 const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
   const { at } = event.meta;
-  const moved = (step: Step): OrderState['since'] => ({ ...state.since, [step]: at });
+  const moved = (step: Step): OrderState['since'] => plus(state.since, { [step]: at });
   switch (event.type) {
     case 'OrderPlaced':
       return placed(state, event.data, at);
@@ -124,12 +125,11 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       return {
         ...state,
         since: moved('payment'),
-        payment: {
-          ...state.payment,
+        payment: plus(state.payment, {
           state: 'action_required',
           attempt: event.data.attempt,
           actionUrl: event.data.url,
-        },
+        }),
       };
     case 'PaymentAuthorized': {
       const payment = authorized(state.payment, event.data);
@@ -140,7 +140,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
         ...state,
         since: moved('payment'),
         payment: endAttempt(
-          { ...state.payment, attempt: event.data.attempt, declined: event.data.sentence },
+          plus(state.payment, { attempt: event.data.attempt, declined: event.data.sentence }),
           'declined',
         ),
       };
@@ -167,13 +167,12 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       };
     }
     case 'OrderConfirmed':
-      return { ...state, since: moved('shipment'), confirmedAt: at };
+      return plus(state, { since: moved('shipment'), confirmedAt: at });
     case 'OrderHeld':
-      return {
-        ...state,
+      return plus(state, {
         heldSince: state.heldSince ?? at,
-        holds: [...state.holds, { ...event.data, since: at }],
-      };
+        holds: [...state.holds, plus(event.data, { since: at })],
+      });
     case 'OrderReleased':
       return holdEnded(state, event.data.hold, at);
     case 'ShippingAddressChanged':
@@ -181,14 +180,13 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'LinesCancelled':
       return { ...state, lines: onLines(state, event.data.lines, cancelUnits) };
     case 'CancellationRequested':
-      return { ...state, cancellationRequested: { at, reason: event.data.reason } };
+      return plus(state, { cancellationRequested: { at, reason: event.data.reason } });
     case 'OrderCancelled': {
       const { cancellationRequested: _answered, ...others } = state;
-      return {
-        ...others,
+      return plus(others, {
         cancelled: { at, reason: event.data.reason },
         lines: state.lines.map((line) => cancelUnits(line, line.pending + line.reserved + line.backordered)),
-      };
+      });
     }
     case 'ShipmentRequested':
       return {
@@ -209,7 +207,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       const shipments = mapWhere(
         state.shipments,
         (s) => s.shipmentId === shipmentId,
-        (s) => ({ ...s, open: [], failed: reason }),
+        (s) => plus(s, { open: [], failed: reason }),
       );
       return {
         ...unlessAnswered(state, shipments),
@@ -227,7 +225,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
         parcels: mapWhere(
           state.parcels,
           (p) => p.parcelId === event.data.parcelId,
-          (p) => ({ ...p, deliveredAt: at }),
+          (p) => plus(p, { deliveredAt: at }),
         ),
       };
     case 'PaymentCaptured': {
@@ -275,7 +273,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
         ...state,
         since: moved('return'),
         ...asked(state, 'return'),
-        returns: [...state.returns, { ...event.data, requestedAt: at }],
+        returns: [...state.returns, plus(event.data, { requestedAt: at })],
       };
     case 'ReturnReceived': {
       const { returnId, lines, restock } = event.data;
@@ -305,7 +303,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
       return {
         ...state,
         since: moved('refund'),
-        refunds: [...state.refunds, { ...event.data, state: 'requested' }],
+        refunds: [...state.refunds, plus(event.data, { state: 'requested' })],
       };
     case 'PaymentRefunded':
       return {
@@ -330,7 +328,7 @@ const change = (state: OrderState, event: Stamped<OrderEvent>): OrderState => {
     case 'CustomerNotified':
       return { ...state, notified: [...state.notified, event.data.notificationId] };
     case 'OrderClosed':
-      return { ...state, closedAt: at };
+      return plus(state, { closedAt: at });
     default: {
       const never: never = event;
       throw new Error(`unknown event ${(never as OrderEvent).type}`);

@@ -1,5 +1,6 @@
 /** How an order's payment moves: attempts, authorizations, and which of these a parcel is captured from. */
 import { sum } from '../money.ts';
+import { plus } from '../plus.ts';
 import type { OrderEventData } from './events.ts';
 import type { Parcel, Payment } from './state.ts';
 import { mapWhere } from './units.ts';
@@ -29,8 +30,7 @@ export const authorized = (payment: Payment, data: OrderEventData['PaymentAuthor
  */
 export const drawnOn = (payment: Payment, parcels: readonly Parcel[], parcel: Parcel): Parcel => {
   if (parcel.capture !== 'due') return parcel;
-  const { authorizationId, ...others } = parcel;
-  const tried = payment.authorizations.findIndex((a) => a.authorizationId === authorizationId);
+  const tried = payment.authorizations.findIndex((a) => a.authorizationId === parcel.authorizationId);
   const found = payment.authorizations.findLast((a, index) => {
     const promised = sum(parcels, (p) =>
       p.capture === 'due' && p.authorizationId === a.authorizationId && p.parcelId !== parcel.parcelId
@@ -41,7 +41,9 @@ export const drawnOn = (payment: Payment, parcels: readonly Parcel[], parcel: Pa
       index > tried && a.state === 'open' && a.amountMinor - a.capturedMinor - promised >= parcel.amountMinor
     );
   });
-  return found ? { ...others, authorizationId: found.authorizationId } : others;
+  if (found) return plus(parcel, { authorizationId: found.authorizationId });
+  const { authorizationId: _none, ...others } = parcel;
+  return others;
 };
 
 /** What could not be captured, or had nothing to be captured from, is due from the new authorization. */

@@ -22,18 +22,13 @@ export const take = (
   quantity: number,
   from: readonly ('pending' | 'reserved' | 'backordered' | 'cancelled')[],
 ): Line => {
-  const counts = {
-    pending: line.pending,
-    reserved: line.reserved,
-    backordered: line.backordered,
-    cancelled: line.cancelled,
-  };
+  const left: { -readonly [K in keyof Line]: Line[K] } = { ...line };
   for (const name of from) {
-    const units = Math.min(quantity, counts[name]);
-    counts[name] -= units;
+    const units = Math.min(quantity, left[name]);
+    left[name] -= units;
     quantity -= units;
   }
-  return { ...line, ...counts };
+  return left;
 };
 
 export const cancelUnits = (line: Line, quantity: number): Line => ({
