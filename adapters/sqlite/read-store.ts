@@ -6,7 +6,6 @@ import type {
   Build,
   ChangeCursor,
   Changes,
-  Commit,
   Find,
   Found,
   KeyPart,
@@ -148,30 +147,6 @@ export const openSqliteReadStore = ({
     return { rows: found, next: rows.length > limit ? (found.at(-1)?.cursor ?? null) : null };
   };
 
-  /** The steps of a commit. Throws TypeError for a value that its column cannot hold. */
-  const committing = async (view: View, shape: Shape, { from, rows, to, fence }: Commit): Promise<Step[]> => {
-    const written = rowSteps(view, shape);
-    for (const [at, row] of rows.entries()) {
-      if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
-      checkColumns(shape, row.columns);
-      written.add(row);
-    }
-    return [
-      ...fenced(fence),
-      {
-        ...step(
-          'update builds set checkpoint = ? where view = ? and store = ? and checkpoint is ?',
-          to,
-          view,
-          store,
-          from ?? null,
-        ),
-        changes: 1,
-      },
-      ...written.steps(),
-    ];
-  };
-
   return {
     async make(view, { columns, indexes }) {
       if (known(view)) return;
@@ -235,11 +210,21 @@ export const openSqliteReadStore = ({
 
     checkpoint: async (view) => known(view)?.checkpoint,
 
-    async commit(view, batch) {
+    async commit(view, { from, rows, to, fence }) {
       const build = known(view);
-      if (!build || build.checkpoint !== batch.from) return 'stale';
-      // Nothing of the batch is kept here while it is on its way to disk: it would grow old, which the collector pays for.
-      const { ok } = await committing(view, build.shape, batch).then((steps) => file.write(...steps));
+      if (!build || build.checkpoint !== from) return 'stale';
+      const written = rowSteps(view, build.shape);
+      for (const [at, row] of rows.entries()) {
+        if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
+        checkColumns(build.shape, row.columns);
+        written.add(row);
+      }
+      const onward = 'update builds set checkpoint = ? where view = ? and store = ? and checkpoint is ?';
+      const { ok } = await file.write(
+        ...fenced(fence),
+        { ...step(onward, to, view, store, from ?? null), changes: 1 },
+        ...written.steps(),
+      );
       if (!ok) return 'stale';
       changes.tell();
       return 'committed';

@@ -37,8 +37,11 @@ const MEMORY = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 };
 
 const RETURNS = /^select | returning /;
 
-type Asker = Readonly<{ resolve(outcome: Outcome): void; reject(error: unknown): void }>;
-type Waiting = Asker & Readonly<{ steps: readonly Step[] }>;
+type Waiting = Readonly<{
+  steps: readonly Step[];
+  resolve(outcome: Outcome): void;
+  reject(error: unknown): void;
+}>;
 type Known = Readonly<{ statement: number; returns: boolean }>;
 type Thread = Readonly<{ worker: Worker; known: Map<string, Known>; ended: Promise<void> }>;
 
@@ -56,7 +59,7 @@ export const openWriter = (
   unavailable: (message: string, code: string) => Error,
 ): Writer => {
   let queue: Waiting[] = [];
-  let underWay: readonly Asker[] = [];
+  let underWay: readonly Waiting[] = [];
   let thread: Thread | undefined;
   let closing: Promise<void> | undefined;
   const atRest: (() => void)[] = [];
@@ -108,13 +111,11 @@ export const openWriter = (
     let [taken, characters] = [0, 0];
     while (taken < queue.length && taken < BATCH_JOBS && (taken === 0 || characters < BATCH_CHARACTERS))
       characters += charactersOf(queue[taken++]!.steps);
-    const sent = queue.slice(0, taken);
+    underWay = queue.slice(0, taken);
     queue = queue.slice(taken);
-    // Without what they write: the thread has a copy, and a large one held until it answers is copied by the collector.
-    underWay = sent.map(({ resolve, reject }) => ({ resolve, reject }));
     const { worker, known } = (thread ??= start());
     const fresh: string[] = [];
-    const jobs = sent.map(({ steps }) =>
+    const jobs = underWay.map(({ steps }) =>
       steps.map((step): Prepared => {
         let prepared = known.get(step.sql);
         if (!prepared) {
