@@ -29,7 +29,7 @@ import {
   nameTables,
   quoted,
   rowOf,
-  rowSteps,
+  rowsStep,
   sideTable,
 } from './view-tables.ts';
 import type { Step } from './writer.ts';
@@ -213,7 +213,7 @@ export const openSqliteReadStore = ({
     async commit(view, { from, rows, to, fence }) {
       const build = known(view);
       if (!build || build.checkpoint !== from) return 'stale';
-      const written = rowSteps(view, build.shape);
+      const written = rowsStep(view, build.shape);
       for (const [at, row] of rows.entries()) {
         if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
         checkColumns(build.shape, row.columns);
@@ -223,7 +223,7 @@ export const openSqliteReadStore = ({
       const { ok } = await file.write(
         ...fenced(fence),
         { ...step(onward, to, view, store, from ?? null), changes: 1 },
-        ...written.steps(),
+        written.step,
       );
       if (!ok) return 'stale';
       changes.tell();

@@ -54,62 +54,55 @@ export const nameTables = (name: string, view: View): readonly string[] => {
 const stored = (value: ColumnValue | undefined): SqlValue =>
   value === undefined || value === null ? null : typeof value === 'object' ? JSON.stringify(value) : value;
 
-/** What writes rows, each unless what is there is as new. */
-export type RowSteps = Readonly<{
-  add(row: Row): void;
-  /** For the rows added, all those of one statement together. */
-  steps(): readonly Step[];
-}>;
-
-export const rowSteps = (view: View, shape: Shape): RowSteps => {
+/** Writes rows, each unless what is there is as new. `step`: of the rows added. */
+export const rowsStep = (view: View, shape: Shape): Readonly<{ add(row: Row): void; step: Step }> => {
   const names = Object.keys(shape.columns);
   const table = quoted(view);
-  const all = ['position', 'doc', ...names.map(quoted)];
-  const upsert = `insert into ${table} (id, ${all.join(', ')}) values (?, ${all.map(() => '?').join(', ')})
-    on conflict (id) do update set ${all.map((column) => `${column} = excluded.${column}`).join(', ')}
-    where excluded.position > ${table}.position`;
-  const upserts: SqlValue[][] = [];
-  const ours = `exists (select 1 from ${table} where id = ? and position = ?)`;
+  const all = ['id', 'position', 'doc', ...names];
+  const places = (...columns: readonly string[]): readonly number[] =>
+    columns.map((column) => all.indexOf(column));
+  const set = all.slice(1).map((column) => `${quoted(column)} = excluded.${quoted(column)}`);
+  const upsert = `insert into ${table} (${all.map(quoted).join(', ')}) values (${all.map(() => '?').join(', ')})
+    on conflict (id) do update set ${set.join(', ')} where excluded.position > ${table}.position`;
   const sides = Object.entries(shape.indexes)
     .filter(([index]) => isSide(shape, index))
     .map(([index, parts]) => {
       const side = sideTable(view, index);
       const several = parts.find((part) => shape.columns[part] === 'texts')!;
       const others = parts.filter((part) => part !== several);
-      const key = [several, ...others].map(quoted).join(', ');
+      const key = [several, ...others, 'id'].map(quoted).join(', ');
+      const stands = [...others, 'id'].map((part) => `t.${quoted(part)}`).join(', ');
       const changed = [several, ...others].map((part) => `t.${quoted(part)} is not ?`).join(' or ');
       return {
-        several: names.indexOf(several),
-        others: others.map((part) => names.indexOf(part)),
         // By what the row was found by until now, which the row itself still says.
-        remove: `delete from ${side} where (${key}, id) in (
-          select j.value, ${others.map((part) => `t.${quoted(part)}, `).join('')}t.id
-          from ${table} t, json_each(t.${quoted(several)}) j
-          where t.id = ? and t.position < ? and (${changed}))`,
-        removed: [] as SqlValue[][],
-        add: `insert or ignore into ${side} (${key}, id)
-          select value, ${others.map(() => '?, ').join('')}? from json_each(?) where ${ours}`,
-        added: [] as SqlValue[][],
+        remove: {
+          sql: `delete from ${side} where (${key}) in (
+            select j.value, ${stands} from ${table} t, json_each(t.${quoted(several)}) j
+            where t.id = ? and t.position < ? and (${changed}))`,
+          takes: places('id', 'position', several, ...others),
+        },
+        // Not in the index at all when one of the columns is missing.
+        add: {
+          sql: `insert or ignore into ${side} (${key})
+            select value, ${others.map(() => '?, ').join('')}? from json_each(?)
+            where ${others.map(() => '? is not null and ').join('')}
+              exists (select 1 from ${table} where id = ? and position = ?)`,
+          takes: places(...others, 'id', several, ...others, 'id', 'position'),
+        },
       };
     });
-
+  const each: SqlValue[][] = [];
   return {
-    add({ id, doc, columns, at }) {
-      const values = names.map((name): SqlValue => (doc === null ? null : stored(columns[name])));
-      upserts.push([id, at, doc === null ? null : JSON.stringify(doc), ...values]);
-      for (const { several, others, removed, added } of sides) {
-        const texts = values[several] as SqlValue;
-        const rest = others.map((other) => values[other] as SqlValue);
-        removed.push([id, at, texts, ...rest]);
-        // Not in the index at all when one of the columns is missing.
-        if (texts !== null && !rest.includes(null)) added.push([...rest, id, texts, id, at]);
-      }
+    add: ({ id, at, doc, columns }) =>
+      void each.push(
+        doc === null
+          ? [id, at, null, ...names.map(() => null)]
+          : [id, at, JSON.stringify(doc), ...names.map((name) => stored(columns[name]))],
+      ),
+    step: {
+      by: [...sides.map(({ remove }) => remove), { sql: upsert }, ...sides.map(({ add }) => add)],
+      each,
     },
-    steps: () => [
-      ...sides.map(({ remove, removed }) => ({ sql: remove, each: removed })),
-      { sql: upsert, each: upserts },
-      ...sides.map(({ add, added }) => ({ sql: add, each: added })),
-    ],
   };
 };
 

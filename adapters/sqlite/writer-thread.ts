@@ -49,17 +49,21 @@ const beginInTurn = (): void => {
 /** Runs a job; what it wrote is undone when one of its steps is refused. */
 const run = (steps: Batch['jobs'][number]): Outcome => {
   // A single statement that is refused has changed nothing.
-  const several = steps.length > 1;
+  const [first] = steps;
+  const several = steps.length > 1 || first?.by.length !== 1 || first.each.length !== 1;
   if (several) save.run();
   const rows: SqlRow[][] = [];
-  for (const [at, { statement, each, changes, returns }] of steps.entries()) {
+  for (const [at, { by, each, changes }] of steps.entries()) {
     let changed = 0;
     try {
       for (const values of each)
-        if (returns) {
-          rows.push(statementAt(statement).all(...values));
-          changed = rows.at(-1)!.length;
-        } else changed = Number(statementAt(statement).run(...values).changes);
+        for (const { statement, takes, returns } of by) {
+          const taken = takes ? takes.map((place) => values[place]!) : values;
+          if (returns) {
+            rows.push(statementAt(statement).all(...taken));
+            changed = rows.at(-1)!.length;
+          } else changed = Number(statementAt(statement).run(...taken).changes);
+        }
     } catch (error) {
       if (sqliteCode(error) !== 'CONSTRAINT') throw error;
       changed = -1;

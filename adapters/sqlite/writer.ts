@@ -3,13 +3,15 @@ import { Worker } from 'node:worker_threads';
 import type { SqlRow, SqlValue } from './driver.ts';
 
 type Values = readonly SqlValue[];
+/** `takes`: which of the values, by their places; all of them unless given. */
+type Takes = Readonly<{ takes?: readonly number[] }>;
 /**
- * One statement, or (`each`) the same one with many values, one after the other. `changes`: how many rows it must change
- * (or return), else nothing of its job is kept; so it is with a constraint that it breaks.
+ * One statement; or several, one after the other, for each of many lists of values. `changes`: how many rows it must
+ * change (or return), else nothing of its job is kept; so it is with a constraint that it breaks.
  */
 export type Step =
   | Readonly<{ sql: string; values: Values; changes?: number }>
-  | Readonly<{ sql: string; each: readonly Values[] }>;
+  | Readonly<{ by: readonly (Takes & Readonly<{ sql: string }>)[]; each: readonly Values[] }>;
 /** `rows`: of each step that reads or returns some. `step`: the one that was refused. */
 export type Outcome =
   Readonly<{ ok: true; rows: readonly SqlRow[][] }> | Readonly<{ ok: false; step: number }>;
@@ -17,7 +19,13 @@ export type Outcome =
 /** FULL: a commit is on disk once it resolves. NORMAL: a power cut may take the last ones along, and nothing else. */
 export type Synchronous = 'full' | 'normal';
 export type WriterData = Readonly<{ path: string; synchronous: Synchronous; pragmas: string }>;
-type Prepared = Readonly<{ statement: number; each: readonly Values[]; changes?: number; returns: boolean }>;
+/** `statement`: by its number. */
+type Known = Readonly<{ statement: number; returns: boolean }>;
+type Prepared = Readonly<{
+  by: readonly (Takes & Known)[];
+  each: readonly Values[];
+  changes?: number;
+}>;
 /** `fresh`: statements that are new to the thread, counted on from those it knows. */
 export type Batch = Readonly<{ fresh: readonly string[]; jobs: readonly (readonly Prepared[])[] }>;
 export type Finished =
@@ -42,7 +50,6 @@ type Waiting = Readonly<{
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }>;
-type Known = Readonly<{ statement: number; returns: boolean }>;
 type Thread = Readonly<{ worker: Worker; known: Map<string, Known>; ended: Promise<void> }>;
 
 const eachOf = (step: Step): readonly Values[] => ('each' in step ? step.each : [step.values]);
@@ -115,15 +122,23 @@ export const openWriter = (
     queue = queue.slice(taken);
     const { worker, known } = (thread ??= start());
     const fresh: string[] = [];
+    const preparedOf = (sql: string): Known => {
+      let prepared = known.get(sql);
+      if (!prepared) {
+        known.set(sql, (prepared = { statement: known.size, returns: RETURNS.test(sql) }));
+        fresh.push(sql);
+      }
+      return prepared;
+    };
     const jobs = underWay.map(({ steps }) =>
       steps.map((step): Prepared => {
-        let prepared = known.get(step.sql);
-        if (!prepared) {
-          known.set(step.sql, (prepared = { statement: known.size, returns: RETURNS.test(step.sql) }));
-          fresh.push(step.sql);
-        }
-        const changes = 'changes' in step ? { changes: step.changes } : {};
-        return { ...prepared, each: eachOf(step), ...changes };
+        if ('each' in step)
+          return {
+            by: step.by.map(({ sql, ...takes }) => ({ ...takes, ...preparedOf(sql) })),
+            each: step.each,
+          };
+        const { sql, values, ...others } = step;
+        return { by: [preparedOf(sql)], each: [values], ...others };
       }),
     );
     // A process that waits for nothing else may end; one that waits for a commit may not.
