@@ -83,7 +83,10 @@ const grow = async (
   return made;
 };
 
-/** `how`: `scan`, or the name of the view to build from what is at `path`. `heapMb`: at most, Node's own choice unless given. */
+/**
+ * `how`: `scan`, or the name of the view to build from what is at `path`. `heapMb`: at most, Node's own choice unless
+ * given.
+ */
 export const inProcess = async (path: string, how: string, heapMb?: number): Promise<Filled> => {
   const program = join(import.meta.dirname, 'filling.js');
   const { PATH } = process.env;
@@ -95,8 +98,8 @@ export const inProcess = async (path: string, how: string, heapMb?: number): Pro
 };
 
 /**
- * `speed`: events a second of a long rebuild, beside a scan; `memory`: MB at most of a long rebuild, beside a short one, each
- * with as much room as its work takes and not as much as the machine has.
+ * `speed`: events a second of a long rebuild, beside a scan; `memory`: MB at most of a long rebuild, beside a short
+ * one, each with as much room as its work takes and not as much as the machine has.
  */
 export const compareRebuild = async (
   tell: Tell,

@@ -29,7 +29,7 @@ import {
   nameTables,
   quoted,
   rowOf,
-  rowsStep,
+  rowWrites,
   sideTable,
 } from './view-tables.ts';
 import type { Step } from './writer.ts';
@@ -213,17 +213,18 @@ export const openSqliteReadStore = ({
     async commit(view, { from, rows, to, fence }) {
       const build = known(view);
       if (!build || build.checkpoint !== from) return 'stale';
-      const written = rowsStep(view, build.shape);
+      const { by, valuesOf } = rowWrites(view, build.shape);
+      const each: (readonly SqlValue[])[] = [];
       for (const [at, row] of rows.entries()) {
         if (at > 0 && at % PREPARED_ROWS === 0) await new Promise(setImmediate);
         checkColumns(build.shape, row.columns);
-        written.add(row);
+        each.push(valuesOf(row));
       }
       const onward = 'update builds set checkpoint = ? where view = ? and store = ? and checkpoint is ?';
       const { ok } = await file.write(
         ...fenced(fence),
         { ...step(onward, to, view, store, from ?? null), changes: 1 },
-        written.step,
+        { by, each },
       );
       if (!ok) return 'stale';
       changes.tell();

@@ -2,7 +2,7 @@
 import type { ColumnType, ColumnValue, Shape } from '../../ports/projection.ts';
 import type { Row, View } from '../../ports/read-store.ts';
 import type { SqlRow, SqlValue } from './driver.ts';
-import type { Step } from './writer.ts';
+import type { Sharing } from './writer.ts';
 
 const SQL_TYPE: Readonly<Record<ColumnType, string>> = { text: 'text', integer: 'integer', texts: 'text' };
 
@@ -54,8 +54,11 @@ export const nameTables = (name: string, view: View): readonly string[] => {
 const stored = (value: ColumnValue | undefined): SqlValue =>
   value === undefined || value === null ? null : typeof value === 'object' ? JSON.stringify(value) : value;
 
-/** Writes rows, each unless what is there is as new. `step`: of the rows added. */
-export const rowsStep = (view: View, shape: Shape): Readonly<{ add(row: Row): void; step: Step }> => {
+/** Writes a row unless what is there is as new: statements that share the row's values. */
+export const rowWrites = (
+  view: View,
+  shape: Shape,
+): Readonly<{ by: readonly Sharing[]; valuesOf(row: Row): readonly SqlValue[] }> => {
   const names = Object.keys(shape.columns);
   const table = quoted(view);
   const all = ['id', 'position', 'doc', ...names];
@@ -91,18 +94,12 @@ export const rowsStep = (view: View, shape: Shape): Readonly<{ add(row: Row): vo
         },
       };
     });
-  const each: SqlValue[][] = [];
   return {
-    add: ({ id, at, doc, columns }) =>
-      void each.push(
-        doc === null
-          ? [id, at, null, ...names.map(() => null)]
-          : [id, at, JSON.stringify(doc), ...names.map((name) => stored(columns[name]))],
-      ),
-    step: {
-      by: [...sides.map(({ remove }) => remove), { sql: upsert }, ...sides.map(({ add }) => add)],
-      each,
-    },
+    by: [...sides.map(({ remove }) => remove), { sql: upsert }, ...sides.map(({ add }) => add)],
+    valuesOf: ({ id, at, doc, columns }) =>
+      doc === null
+        ? [id, at, null, ...names.map(() => null)]
+        : [id, at, JSON.stringify(doc), ...names.map((name) => stored(columns[name]))],
   };
 };
 

@@ -3,15 +3,15 @@ import { Worker } from 'node:worker_threads';
 import type { SqlRow, SqlValue } from './driver.ts';
 
 type Values = readonly SqlValue[];
-/** `takes`: which of the values, by their places; all of them unless given. */
-type Takes = Readonly<{ takes?: readonly number[] }>;
+/** One of several that share their values. `takes`: which of them, by their places; all unless given. */
+export type Sharing = Readonly<{ sql: string; takes?: readonly number[] }>;
 /**
  * One statement; or several, one after the other, for each of many lists of values. `changes`: how many rows it must
  * change (or return), else nothing of its job is kept; so it is with a constraint that it breaks.
  */
 export type Step =
   | Readonly<{ sql: string; values: Values; changes?: number }>
-  | Readonly<{ by: readonly (Takes & Readonly<{ sql: string }>)[]; each: readonly Values[] }>;
+  | Readonly<{ by: readonly Sharing[]; each: readonly Values[] }>;
 /** `rows`: of each step that reads or returns some. `step`: the one that was refused. */
 export type Outcome =
   Readonly<{ ok: true; rows: readonly SqlRow[][] }> | Readonly<{ ok: false; step: number }>;
@@ -22,9 +22,9 @@ export type WriterData = Readonly<{ path: string; synchronous: Synchronous; prag
 /** `statement`: by its number. */
 type Known = Readonly<{ statement: number; returns: boolean }>;
 type Prepared = Readonly<{
-  by: readonly (Takes & Known)[];
+  by: readonly (Known & Readonly<{ takes: Sharing['takes'] }>)[];
   each: readonly Values[];
-  changes?: number;
+  changes: number | undefined;
 }>;
 /** `fresh`: statements that are new to the thread, counted on from those it knows. */
 export type Batch = Readonly<{ fresh: readonly string[]; jobs: readonly (readonly Prepared[])[] }>;
@@ -132,13 +132,15 @@ export const openWriter = (
     };
     const jobs = underWay.map(({ steps }) =>
       steps.map((step): Prepared => {
-        if ('each' in step)
-          return {
-            by: step.by.map(({ sql, ...takes }) => ({ ...takes, ...preparedOf(sql) })),
-            each: step.each,
-          };
-        const { sql, values, ...others } = step;
-        return { by: [preparedOf(sql)], each: [values], ...others };
+        const sharing: readonly Sharing[] = 'by' in step ? step.by : [step];
+        return {
+          by: sharing.map(({ sql, takes }) => {
+            const { statement, returns } = preparedOf(sql);
+            return { statement, returns, takes };
+          }),
+          each: eachOf(step),
+          changes: 'changes' in step ? step.changes : undefined,
+        };
       }),
     );
     // A process that waits for nothing else may end; one that waits for a commit may not.

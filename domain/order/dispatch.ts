@@ -69,21 +69,12 @@ export const dispatched = (
     (s) => ({ ...s, open: without(s.open, lines) }),
   );
   const shipments = surplus.length === 0 ? own : withoutSurplus(own, surplus);
+  const parcel = plus(data, { dispatchedAt: at, capture: data.amountMinor > 0 ? 'due' : 'none' });
   return {
     ...unlessAnswered(state, shipments),
     shipments,
     lines: changed,
-    parcels: [
-      ...state.parcels,
-      drawnOn(
-        state.payment,
-        state.parcels,
-        plus(data, {
-          dispatchedAt: at,
-          capture: data.amountMinor > 0 ? 'due' : 'none',
-        }),
-      ),
-    ],
+    parcels: [...state.parcels, drawnOn(state.payment, state.parcels, parcel)],
     since: plus(state.since, { shipment: at, delivery: at }),
   };
 };
